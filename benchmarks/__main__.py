@@ -1,0 +1,45 @@
+"""The command ``python -m benchmarks``."""
+
+import argparse
+import time
+from pathlib import Path
+
+from benchmarks.peers import PEER, PeerMissing, python_of
+from benchmarks.report import document
+from benchmarks.sections import SECTIONS
+
+RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
+
+
+def main() -> int:
+    """Measure, print and write; return 1 if a contender of croton's own could not be measured."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="croton's speed against its peers")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help="a, b, c, d; none: all of them")
+    parser.add_argument("--repeats", type=int, default=15, help="rounds of turns (default 15; c and d: at most 5)")
+    parser.add_argument("--output", type=Path, help="where to write (default: RESULTS.md beside this, if all are run)")
+    options = parser.parse_args()
+    chosen = sorted(set(options.sections)) or list(SECTIONS)
+    if unknown := [name for name in chosen if name not in SECTIONS]:
+        parser.error(f"no section {', '.join(unknown)}: choose from {', '.join(SECTIONS)}")
+    if options.repeats < 1:
+        parser.error(f"--repeats {options.repeats}: at least 1 is needed")
+    for name in PEER:
+        try:
+            python_of(name)
+        except PeerMissing as missing:
+            print(f"{name} is missing: {missing}", flush=True)
+    start = time.perf_counter()
+    sections = []
+    for name in chosen:
+        sections.append(SECTIONS[name](options.repeats))
+        print(sections[-1].markdown(), end="\n\n", flush=True)
+    output = options.output or (RESULTS if chosen == list(SECTIONS) else None)
+    if output:
+        output.write_text(document(sections, time.perf_counter() - start))
+        print(f"written to {output}")
+    ours = [one for section in sections for one in section.measured if one.contender.ours]
+    return 1 if any(one.error for one in ours) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

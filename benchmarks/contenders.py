@@ -1,0 +1,89 @@
+"""Who is compared: a row per contender, naming its environment, its program and what it is asked to build."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One line of a table: ``work`` of ``benchmarks.programs.<program>``, run in an environment.
+
+    ``target`` is the largest ratio wanted of one of ours, None for a peer. ``flags`` are variables of the process's
+    environment; ``{cache}`` in them becomes the folder in which compiled code may be kept.
+    """
+
+    name: str
+    environment: str
+    program: str
+    work: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
+    flags: dict[str, str] = field(default_factory=dict)
+    target: float | None = None
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is croton that is measured."""
+        return self.program == "outputs" or self.about.get("library") == "croton"
+
+    def asked(self, **arguments: Any) -> "Contender":
+        """Return the same contender with more arguments for its builder."""
+        return replace(self, arguments={**self.arguments, **arguments})
+
+
+def _symbolic(name: str, library: str, work: str, flags: dict[str, str], target: float | None = None) -> Contender:
+    about = {"library": library}
+    return Contender(name, library, "symbolic", work, about, about, flags, target)
+
+
+NO_CACHE = {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+THEANO = {"THEANO_FLAGS": "floatX=float32,blas.ldflags=-lopenblas,base_compiledir={cache}"}
+_PYTENSOR = "floatX=float32,blas__ldflags=-lopenblas,base_compiledir={cache}"
+PYTENSOR = {"PYTENSOR_FLAGS": _PYTENSOR, "NUMBA_CACHE_DIR": "{cache}/numba"}
+PYTENSOR_C = {"PYTENSOR_FLAGS": _PYTENSOR + ",linker=cvm", "NUMBA_CACHE_DIR": "{cache}/numba"}
+
+
+def training(folder: Path) -> list[Contender]:
+    """Name who trains in (a), on the data in ``folder``."""
+    croton = _symbolic("croton, calls", "croton", "train", NO_CACHE, target=1.0)
+    over = replace(croton.asked(over=True), name="croton, `over`", target=0.7)
+    torch = Contender("PyTorch eager, SGD by hand", "torch", "by_torch", "train")
+    rows = [
+        croton,
+        over,
+        Contender("JAX by hand", "croton", "by_jax", "train", flags=NO_CACHE),
+        torch,
+        replace(torch.asked(optimizer=True), name="PyTorch eager, torch.optim.SGD"),
+        _symbolic("Theano", "theano", "train", THEANO),
+        _symbolic("PyTensor, default mode", "pytensor", "train", PYTENSOR),
+        _symbolic("PyTensor, linker cvm", "pytensor", "train", PYTENSOR_C),
+    ]
+    return [row.asked(folder=str(folder)) for row in rows]
+
+
+def calls(number: int) -> list[Contender]:
+    """Name who calls the tiny function of (b), ``number`` times in a run."""
+    rows = [
+        _symbolic("croton", "croton", "tiny", NO_CACHE, target=1.5),
+        Contender("bare jax.jit", "croton", "by_jax", "tiny", flags=NO_CACHE),
+        _symbolic("Theano", "theano", "tiny", THEANO),
+        _symbolic("PyTensor, default mode", "pytensor", "tiny", PYTENSOR),
+        _symbolic("PyTensor, linker cvm", "pytensor", "tiny", PYTENSOR_C),
+    ]
+    return [row.asked(calls=number) for row in rows]
+
+
+def first_step(folder: Path) -> list[Contender]:
+    """Name who starts in (c): those of (a), asked for one step, one of each where the start is the same."""
+    rows = [row.asked(steps=1) for row in training(folder) if "over" not in row.arguments]
+    return [replace(row, target=None) for row in rows if "optim" not in row.name]
+
+
+def many_outputs(outputs: int) -> list[Contender]:
+    """Name the four programs of (d) at one number of outputs."""
+    return [
+        Contender(f"{work}, {form}", "croton", "outputs", work, {"form": form, "outputs": outputs}, flags=NO_CACHE)
+        for work in ("forward", "step")
+        for form in ("hierarchical", "full")
+    ]

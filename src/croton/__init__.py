@@ -1,0 +1,56 @@
+"""croton: symbolic expressions, compiled by XLA, and neural nets over them."""
+
+from croton import gradient, tensor
+from croton.compile import (
+    DebugMode,
+    Function,
+    In,
+    MissingInputError,
+    Mode,
+    NanGuardMode,
+    Out,
+    UnusedInputError,
+    function,
+    shared,
+)
+from croton.gradient import grad
+from croton.graph import Apply, Constant, Op, SharedVariable, Variable, clone, debugprint, draw, pp
+from croton.settings import config
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Apply",
+    "Constant",
+    "DebugMode",
+    "Function",
+    "In",
+    "MissingInputError",
+    "Mode",
+    "NanGuardMode",
+    "Op",
+    "Out",
+    "SharedVariable",
+    "UnusedInputError",
+    "Variable",
+    "clone",
+    "config",
+    "debugprint",
+    "draw",
+    "function",
+    "grad",
+    "gradient",
+    "pp",
+    "shared",
+    "tensor",
+]
+
+_LATER = ("datasets", "compat")
+
+
+def __getattr__(name: str) -> object:
+    if name in _LATER:
+        import importlib
+
+        return importlib.import_module(f"croton.{name}")
+    raise AttributeError(f"module 'croton' has no attribute {name!r}")

@@ -1,0 +1,33 @@
+"""The ``croton`` command."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from croton import __version__
+from croton.cli.run import run_script
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def main() -> None:
+    """Symbolic expressions, compiled by XLA: Theano's way of working, on JAX."""
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option(
+    "--floatX",
+    "floatX",
+    type=click.Choice(["float16", "float32", "float64"]),
+    help="The dtype of variables that name none; without it, what THEANO_FLAGS or .theanorc says, or float64.",
+)
+@click.argument("script", type=click.Path(exists=True, dir_okay=False))
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+def run(floatX: str | None, script: str, args: tuple[str, ...]) -> None:
+    """Run the old program SCRIPT, which imports theano, unchanged on croton. ARGS are the program's own."""
+    sys.exit(run_script(script, args, floatX))
+
+
+__all__ = ["main"]

@@ -1,0 +1,260 @@
+"""Lowering: a graph evaluated op by op, on NumPy arrays, JAX arrays or tracers alike.
+
+Under ``jax.jit`` this is what makes the program; outside it, it runs the graph eagerly, for graphs whose shapes depend on data.
+What depends only on constants and shapes is NumPy's throughout, so it is settled while tracing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from croton.graph.core import Apply, Constant, Type, Variable
+from croton.graph.derivative import Derivative, Mark
+from croton.graph.walk import toposort
+
+Env = dict[Variable, Any]
+# A condition that must hold when the program has run, and the exception to raise if it does not.
+Check = tuple[Any, Callable[[], Exception]]
+
+
+class Lowering:
+    """Evaluates graphs. ``bounds`` gives the slices that a call's integers decide, ``settled`` the variables known on the host.
+
+    ``checks`` gathers the conditions met on the way. ``eager``: values may be looked at, for there is no program.
+    """
+
+    def __init__(
+        self, bounds: Mapping[Any, Any] | None = None, settled: Mapping[Variable, np.ndarray] | None = None, eager: bool = False
+    ) -> None:
+        self.bounds = bounds or {}
+        self.settled = settled or {}
+        self.eager = eager
+        self.checks: list[Check] = []
+        self.offsets: dict[Apply, Any] = {}
+
+    # --- what ops may ask of their context ---
+
+    def check(self, condition: Any, node: Apply, error: Callable[[], Exception]) -> None:
+        """Have ``error`` raised, about ``node``, unless ``condition`` (a boolean scalar) holds."""
+        self.checks.append((condition, lambda: explain(error(), node, ())))
+
+    def known(self, value: Any, node: Apply) -> np.ndarray:
+        """``value`` as a NumPy array; only what is known on the host, or anything in an eager run."""
+        if isinstance(value, np.ndarray):
+            return value
+        if self.eager:
+            return np.asarray(jax.lax.stop_gradient(value))
+        raise NeedsValue(f"{node.op} needs a value that only the running program knows")
+
+    def marked(self, node: Apply, value: Any) -> Any:
+        """The value of a Mark: stopped, or moved by the offset that is being differentiated with respect to."""
+        if node.op.stop:  # type: ignore[attr-defined]
+            return jax.lax.stop_gradient(value)
+        offset = self.offsets.get(node)
+        return value if offset is None else value + offset
+
+    def total(self, type_: Type, like: Any, parts: Sequence[Any]) -> Any:
+        """The sum of ``parts`` as a value of ``type_``, zeros of the shape of ``like`` where there are none."""
+        dtype = type_.dtype  # type: ignore[attr-defined]
+        return sum((p.astype(dtype) for p in parts), jnp.zeros(np.shape(like), dtype))
+
+    # --- evaluation ---
+
+    def evaluate(self, wanted: Iterable[Variable], env: Env) -> None:
+        """Put the values of ``wanted`` into ``env``, from those that it has."""
+        wanted = list(wanted)
+        order = [n for n in toposort(wanted, stop=env) if any(v not in env for v in n.outputs)]
+        groups: dict[Any, list[Apply]] = {}
+        for node in order:
+            if isinstance(node.op, Derivative):
+                sources, seeds, wrt, _ = node.op.split(node.inputs)
+                key = (node.op.form, sources, seeds, wrt if node.op.form == "forward" else ())
+                groups.setdefault(key, []).append(node)
+        for group in groups.values():
+            self._differentiate(group, order, wanted, env)
+        for node in order:
+            if node.outputs and node.outputs[0] not in env:
+                self.apply(node, env)
+
+    def value(self, v: Variable, env: Env) -> Any:
+        """The value of a variable that is at hand: evaluated before, settled on the host, or constant."""
+        if v in env:
+            return env[v]
+        if v in self.settled:
+            return self.settled[v]
+        if isinstance(v, Constant):
+            return np.asarray(v.data)
+        raise KeyError(f"{v} has no value")
+
+    def apply(self, node: Apply, env: Env) -> None:
+        """Compute one node's outputs into ``env``."""
+        if all(v in self.settled for v in node.outputs):
+            env.update((v, self.settled[v]) for v in node.outputs)
+            return
+        values = [self.value(v, env) for v in node.inputs]
+        for k, v in enumerate(node.inputs):
+            if v in node.op.structural(node):
+                values[k] = self.known(values[k], node)
+        results = self.compute(node, values)
+        env.update(zip(node.outputs, results, strict=True))
+
+    def compute(self, node: Apply, values: Sequence[Any]) -> Sequence[Any]:
+        """The node's results from its inputs' values; errors name the op, the shapes and the line that built it."""
+        try:
+            results = node.op.lower(self, node, values)
+        except (NeedsValue, Explained):
+            raise
+        except Exception as error:
+            raise explain(error, node, values) from error
+        return results if isinstance(results, tuple) else (results,)
+
+    def _differentiate(self, group: list[Apply], order: Sequence[Apply], wanted: Sequence[Variable], env: Env) -> None:
+        """Evaluate derivative nodes on the same sources together, with one pass through what lies between."""
+        op: Derivative = group[0].op  # type: ignore[assignment]
+        sources, seeds, _, _ = op.split(group[0].inputs)
+        wrt = list(dict.fromkeys(w for n in group for w in n.op.split(n.inputs)[2]))  # type: ignore[attr-defined]
+        active = _between(sources, wrt)
+        inside = {v for n in active for v in n.outputs}
+        around = [v for n in active for v in n.inputs if v not in inside] + [s for s in sources if s not in inside]
+        self.evaluate([*around, *seeds, *[w for w in wrt if w not in inside]], env)
+        users = [v for n in order if n not in active for v in n.inputs]
+        shared = [v for v in dict.fromkeys([*users, *wanted]) if v in inside and v not in env]
+        base = {v: self.value(v, env) for v in dict.fromkeys([*around, *wrt]) if v not in inside}
+        conditions: list[Check] = []
+
+        def inner(*points: Any) -> Any:
+            return self._pass(active, sources, wrt, points, base, shared, conditions)
+
+        start = [self._point(w, base, inside) for w in wrt]
+        seed_values = [self.value(s, env) for s in seeds]
+        by_node = self._form(op.form, inner, start, seed_values, sources, wrt, group, env, shared, conditions)
+        for node, values in by_node:
+            env.update(zip(node.outputs, values, strict=True))
+
+    def _point(self, w: Variable, base: Env, inside: set[Variable]) -> Any:
+        if w in inside:
+            # A mark: what it stands for is computed in the pass, so the derivative is taken at an offset of zero from it.
+            shape = self._shape(w.owner.inputs[0], base)  # type: ignore[union-attr]
+            return jnp.zeros(shape, w.type.dtype)  # type: ignore[attr-defined]
+        return jnp.asarray(base[w])
+
+    def _shape(self, v: Variable, base: Env) -> tuple[int, ...]:
+        if v in base:
+            return np.shape(base[v])
+
+        def compute() -> Any:
+            scratch = Lowering(self.bounds, self.settled, self.eager)
+            env = dict(base)
+            scratch.evaluate([v], env)
+            return env[v]
+
+        return np.shape(compute()) if self.eager else jax.eval_shape(compute).shape
+
+    def _pass(
+        self,
+        active: Sequence[Apply],
+        sources: Sequence[Variable],
+        wrt: Sequence[Variable],
+        points: Sequence[Any],
+        base: Env,
+        shared: Sequence[Variable],
+        conditions: list[Check],
+    ) -> Any:
+        """The sources' values as a function of ``points``; also those of ``shared`` and of the checks met."""
+        env = dict(base)
+        held_checks, self.checks = self.checks, []
+        held_offsets, self.offsets = self.offsets, dict(self.offsets)
+        try:
+            for w, p in zip(wrt, points, strict=True):
+                if w.owner is not None and isinstance(w.owner.op, Mark) and w not in base:
+                    self.offsets[w.owner] = p
+                else:
+                    env[w] = p
+            self.evaluate([*sources, *shared], env)
+            conditions[:] = self.checks
+            return [jnp.asarray(env[s]) for s in sources], ([env[v] for v in shared], [c for c, _ in conditions])
+        finally:
+            self.checks, self.offsets = held_checks, held_offsets
+
+    def _form(
+        self,
+        form: str,
+        inner: Callable[..., Any],
+        start: Sequence[Any],
+        seeds: Sequence[Any],
+        sources: Sequence[Variable],
+        wrt: Sequence[Variable],
+        group: Sequence[Apply],
+        env: Env,
+        shared: Sequence[Variable],
+        conditions: list[Check],
+    ) -> Iterable[tuple[Apply, list[Any]]]:
+        if form == "jacobian":
+            taken, aux = jax.jacrev(lambda *p: (lambda out: (out[0][0], out[1]))(inner(*p)), tuple(range(len(wrt))), has_aux=True)(*start)
+        elif form == "reverse":
+            values, pull, aux = jax.vjp(inner, *start, has_aux=True)
+            taken = pull([jnp.broadcast_to(s, v.shape).astype(v.dtype) for s, v in zip(seeds, values, strict=True)])
+        else:
+            tangents = [jnp.broadcast_to(s, p.shape).astype(p.dtype) for s, p in zip(seeds, start, strict=True)]
+            _, pushed, aux = jax.jvp(inner, tuple(start), tuple(tangents), has_aux=True)
+        handed, met = aux
+        env.update(zip(shared, handed, strict=True))
+        self.checks += [(c, error) for c, (_, error) in zip(met, conditions, strict=True)]
+        if form == "forward":
+            return [(n, list(pushed)) for n in group]
+        by_wrt = dict(zip(wrt, taken, strict=True))
+        return [(n, [by_wrt[w] for w in n.op.split(n.inputs)[2]]) for n in group]  # type: ignore[attr-defined]
+
+
+def _between(sources: Sequence[Variable], wrt: Sequence[Variable]) -> dict[Apply, None]:
+    """The nodes between wrt and sources, in order: those whose values depend on a wrt."""
+    order = toposort(sources)
+    starts = {w for w in wrt if w.owner is None}
+    marks = {w.owner for w in wrt if w.owner is not None}
+    reach = set(starts)
+    active: dict[Apply, None] = {}
+    for node in order:
+        if node in marks or any(v in reach for v in node.inputs):
+            reach.update(node.outputs)
+            active[node] = None
+    return active
+
+
+class NeedsValue(Exception):
+    """A value was needed on the host that only the running program knows."""
+
+
+class Explained(Exception):
+    """Mixed into the class of an error that already says which op and line it comes from."""
+
+
+_explained: dict[type, type] = {}
+
+
+def explain(error: Exception, node: Apply, values: Sequence[Any]) -> Exception:
+    """``error`` of its own class, with the op, the inputs' types and shapes, and the user's line added to what it says."""
+    kind = type(error)
+    if kind.__module__.startswith("jax") or (isinstance(error, TypeError) and values):
+        # JAX reports shapes that disagree as TypeErrors.
+        kind = ValueError
+    if kind not in _explained:
+        # Deriving from both keeps the class that callers catch and marks it as done.
+        try:
+            _explained[kind] = type(kind.__name__, (kind, Explained), {"__module__": kind.__module__, "__str__": lambda e: e.args[0]})
+        except TypeError:
+            return error
+    lines = [str(error), f"Apply node that caused the error: {node}"]
+    if values:
+        lines.append(f"Inputs types: {[v.type for v in node.inputs]}")
+        lines.append(f"Inputs shapes: {[tuple(np.shape(v)) for v in values]}")
+    if node.place is not None:
+        lines.append(f"Built at {node.place}")
+    return _explained[kind]("\n".join(lines))
+
+
+__all__ = ["Check", "Env", "Explained", "Lowering", "NeedsValue", "explain"]

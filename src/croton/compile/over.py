@@ -1,0 +1,135 @@
+"""Many calls of a function inside one XLA program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import Any
+
+import jax
+import numpy as np
+
+from croton.compile.program import Program, raise_failed
+
+
+def run_over(
+    program: Program, filters: Sequence[Callable[[Any], np.ndarray]], sequences: Sequence[Any], name: str
+) -> list[np.ndarray]:
+    """The stacked outputs of the calls whose arguments the sequences give, updates carried from each to the next."""
+    columns = _columns(filters, sequences, name)
+    with jax.enable_x64(True):
+        if program.eager:
+            return _one_by_one(program, columns)
+        runs = _runs(program, columns)
+        carry = program.shared_values()
+        _check_stackable(program, runs, columns, carry)
+        pieces: list[list[Any]] = []
+        failures: list[Any] = []
+        for key, first, last, starts in runs:
+            outputs, news, flags, errors = _run(program, key, starts, [c[first:last] for c in columns], carry)
+            carry = [*carry[: program.first_updated], *news]
+            pieces.append(outputs)
+            failures.append((flags, errors))
+        for flags, errors in failures:
+            if errors:
+                raise_failed(np.asarray(flags).all(axis=0), errors)
+        program.commit(carry[program.first_updated :])
+        return [np.concatenate([np.asarray(p[k]) for p in pieces]) for k in range(len(program.outputs))]
+
+
+def _columns(filters: Sequence[Callable[[Any], np.ndarray]], sequences: Sequence[Any], name: str) -> list[Any]:
+    if len(sequences) != len(filters):
+        raise TypeError(f"over: function {name!r} has {len(filters)} inputs, {len(sequences)} sequences were given: one for each")
+    if not sequences:
+        raise TypeError(f"over: function {name!r} has no inputs, so nothing says how often to call it: give it an input")
+    columns: list[Any] = []
+    for accept, sequence in zip(filters, sequences, strict=True):
+        items = [accept(item) for item in sequence]
+        columns.append(items)
+    lengths = {len(c) for c in columns}
+    if len(lengths) > 1:
+        raise ValueError(f"over: the sequences have lengths {', '.join(str(len(c)) for c in columns)}: they must be equal")
+    if lengths == {0}:
+        raise ValueError("over: the sequences are empty: there is no call to make")
+    return columns
+
+
+def _runs(program: Program, columns: list[Any]) -> list[tuple[Any, int, int, Any]]:
+    """(key, first, last, starts) of each run of consecutive calls with one key and one set of shapes."""
+    shared = program.shared_values()
+    calls = []
+    for k in range(len(columns[0])):
+        values = [c[k] for c in columns]
+        key, starts = program.plan.settle(values, shared) if program.plan else ((), np.zeros(0, "int64"))
+        calls.append((k, key, tuple(v.shape for v in values), starts))
+    runs = []
+    for (key, _), group in groupby(calls, key=lambda call: (call[1], call[2])):
+        members = list(group)
+        runs.append((key, members[0][0], members[-1][0] + 1, np.stack([m[3] for m in members])))
+    return runs
+
+
+def _check_stackable(program: Program, runs: Sequence[Any], columns: Sequence[Any], carry: Sequence[Any]) -> None:
+    """ValueError, before anything runs, where outputs of two runs cannot be stacked."""
+    if len(runs) < 2:
+        return
+    seen: dict[int, tuple[int, tuple[int, ...]]] = {}
+    for key, first, _, _ in runs:
+        cache = program.__dict__.setdefault("_output_shapes", {})
+        shapes_key = (key, tuple(c[first].shape for c in columns), tuple(v.shape for v in carry))
+        if shapes_key not in cache:
+            count = len(program.plan.slices)
+            structs = [jax.ShapeDtypeStruct((count,), "int64"), *[_struct(c[first]) for c in columns], *map(_struct, carry)]
+            found = jax.eval_shape(lambda s, *v, key=key: program.trace(key, s, v, [])[0], *structs)
+            program.traces -= 1
+            cache[shapes_key] = [o.shape for o in found]
+        for k, shape in enumerate(cache[shapes_key]):
+            call, before = seen.setdefault(k, (first, shape))
+            if before != shape:
+                raise ValueError(
+                    f"over: output {k} has shape {before} in call {call} and {shape} in call {first}: they cannot be stacked. Let the "
+                    f"last call, of another length, be one of its own"
+                )
+
+
+def _struct(value: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(value.shape, value.dtype)
+
+
+def _run(program: Program, key: Any, starts: Any, columns: Sequence[Any], carry: Sequence[Any]) -> tuple[Any, ...]:
+    compiled = program.__dict__.setdefault("_over", {})
+    if key not in compiled:
+        errors: list[Any] = []
+
+        def traced(starts: Any, columns: Any, fixed: Any, updated: Any) -> Any:
+            def step(state: Any, xs: Any) -> Any:
+                own_starts, own = xs
+                outputs, news, flags = program.trace(key, own_starts, [*own, *fixed, *state], errors)
+                return news, (outputs, flags)
+
+            news, (outputs, flags) = jax.lax.scan(step, updated, (starts, columns))
+            return outputs, news, flags
+
+        compiled[key] = jax.jit(traced), errors
+    run, errors = compiled[key]
+    stacked = [np.stack(c) for c in columns]
+    first = program.first_updated
+    outputs, news, flags = run(starts, stacked, list(carry[:first]), list(carry[first:]))
+    return outputs, news, flags, errors
+
+
+def _one_by_one(program: Program, columns: Sequence[Any]) -> list[np.ndarray]:
+    before = [c.value for c in program.containers]
+    try:
+        results = [[np.array(o) for o in program([c[k] for c in columns])] for k in range(len(columns[0]))]
+        for k in range(len(program.outputs)):
+            shapes = {r[k].shape for r in results}
+            if len(shapes) > 1:
+                raise ValueError(f"over: output {k} has the shapes {sorted(shapes)} in different calls: they cannot be stacked")
+        return [np.stack([r[k] for r in results]) for k in range(len(program.outputs))]
+    except BaseException:
+        for container, value in zip(program.containers, before, strict=True):
+            container.value = value
+        raise
+
+

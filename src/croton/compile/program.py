@@ -1,0 +1,166 @@
+"""Programs: a graph compiled by XLA once for each combination of shapes, its shared values read and updated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from croton.compile.host import HostPlan
+from croton.compile.lower import Lowering, NeedsValue
+from croton.compile.modes import DebugMode, Mode, NanGuardMode
+from croton.compile.nanguard import GuardedLowering
+from croton.graph.core import SharedVariable, Variable, hooks
+from croton.graph.derivative import settle
+from croton.graph.rewriting import rewrite
+from croton.graph.walk import inputs as edge
+from croton.graph.walk import toposort
+from croton.settings import config
+
+
+def to_device(value: Any) -> Any:
+    """A shared value as a JAX array of its own dtype; must be called where 64 bits are enabled."""
+    return jnp.array(value, copy=True) if isinstance(value, np.ndarray) else value
+
+
+def to_host(value: Any) -> Any:
+    """A shared value as a NumPy array, or whatever else it is."""
+    return np.asarray(value) if isinstance(value, jax.Array) else value
+
+
+hooks.to_host = to_host
+
+
+class Program:
+    """``outputs`` and ``updates`` (shared variable, expression) as functions of ``inputs``."""
+
+    def __init__(
+        self,
+        inputs: Sequence[Variable],
+        outputs: Sequence[Variable],
+        updates: Sequence[tuple[SharedVariable, Variable]],
+        mode: Mode,
+    ) -> None:
+        wanted = settle([*outputs, *[new for _, new in updates]])
+        rules = mode.rules()
+        early, late = [r for r in rules if "late" not in r.tags], [r for r in rules if "late" in r.tags]
+        wanted = rewrite(wanted, early)
+        if late:
+            wanted = rewrite(wanted, late)
+        self.inputs = list(inputs)
+        self.outputs, self.news = wanted[: len(outputs)], wanted[len(outputs) :]
+        updated = [s for s, _ in updates]
+        self.updated = updated
+        read = [v for v in edge(wanted) if isinstance(v, SharedVariable) and v not in updated]
+        self.shared = [*read, *updated]
+        self.containers = [s.container for s in self.shared]
+        self.first_updated = len(read)
+        self.plan = HostPlan(wanted, self.inputs, self.shared)
+        self.mode = mode
+        self.eager = self.plan.eager or isinstance(mode, NanGuardMode | DebugMode)
+        self.checked = self._is_checked(wanted)
+        self.traces = 0
+        self._compiled: dict[Any, tuple[Callable[..., Any], list[Any]]] = {}
+
+    def _is_checked(self, wanted: Sequence[Variable]) -> bool:
+        """Whether the running program may find an index or a label wrong: then it must not consume what it updates."""
+        return any(v not in self.plan.fixed for n in toposort(wanted) for v in getattr(n.op, "checked", _nothing)(n))
+
+    # --- one call ---
+
+    def __call__(self, values: Sequence[Any]) -> list[Any]:
+        """Run once: returns the outputs as JAX arrays (or NumPy ones) and stores the updates."""
+        with jax.enable_x64(True):
+            shared = self.shared_values()
+            if self.eager:
+                return self._run_eagerly(values, shared)
+            key, starts = self.plan.settle(values, shared) if self.plan else ((), None)
+            found = self._compiled.get(key)
+            if found is None:
+                found = self._compile(key)
+            run, errors = found
+            try:
+                outputs, news, flags = run(starts, *values, *shared)
+            except NeedsValue:
+                self.eager = True
+                return self._run_eagerly(values, shared)
+            if errors:
+                raise_failed(flags, errors)
+            for container, new in zip(self.containers[self.first_updated :], news, strict=True):
+                container.value = new
+            return outputs
+
+    def shared_values(self) -> list[Any]:
+        """The values of the shared variables, brought to the device where they are not there yet."""
+        values = []
+        for container in self.containers:
+            value = container.value
+            if type(value) is np.ndarray:
+                value = container.value = to_device(value)
+            values.append(value)
+        return values
+
+    def commit(self, news: Sequence[Any]) -> None:
+        """Store the updated shared values."""
+        for container, new in zip(self.containers[self.first_updated :], news, strict=True):
+            container.value = new
+
+    def _compile(self, key: Any) -> tuple[Callable[..., Any], list[Any]]:
+        errors: list[Any] = []
+
+        def traced(starts: Any, *leaves: Any) -> Any:
+            return self.trace(key, starts, leaves, errors)
+
+        first = 1 + len(self.inputs) + self.first_updated
+        donated = () if self.checked else tuple(range(first, first + len(self.updated)))
+        if len(self._compiled) >= config.structures_kept:
+            self._compiled.pop(next(iter(self._compiled)))
+        self._compiled[key] = jax.jit(traced, donate_argnums=donated), errors
+        return self._compiled[key]
+
+    def trace(self, key: Any, starts: Any, leaves: Sequence[Any], errors: list[Any]) -> Any:
+        """(outputs, new shared values, flags of the checks) from traced leaves; ``errors`` is filled with what the flags mean."""
+        self.traces += 1
+        lowering = Lowering(self.plan.bounds(key, starts), self.plan.settled(key))
+        env = dict(zip([*self.inputs, *self.shared], leaves, strict=True))
+        lowering.evaluate([*self.outputs, *self.news], env)
+        outputs = [jnp.asarray(lowering.value(v, env)) for v in self.outputs]
+        news = self._own([jnp.asarray(lowering.value(v, env)) for v in self.news], leaves)
+        errors[:] = [error for _, error in lowering.checks]
+        flags = jnp.stack([jnp.asarray(c) for c, _ in lowering.checks]) if errors else ()
+        return outputs, news, flags
+
+    def _own(self, news: Sequence[Any], leaves: Sequence[Any]) -> list[Any]:
+        """New shared values that share their buffers with nothing else."""
+        taken = {id(leaf) for leaf in leaves}
+        owned = []
+        for new in news:
+            owned.append(jnp.copy(new) if id(new) in taken else new)
+            taken.add(id(new))
+        return owned
+
+    def _run_eagerly(self, values: Sequence[Any], shared: Sequence[Any]) -> list[Any]:
+        lowering = GuardedLowering(self.mode) if isinstance(self.mode, NanGuardMode) else Lowering(eager=True)
+        leaves = [jnp.array(v) for v in values]
+        env: dict[Variable, Any] = dict(zip([*self.inputs, *self.shared], [*leaves, *shared], strict=True))
+        lowering.evaluate([*self.outputs, *self.news], env)
+        for condition, error in lowering.checks:
+            if not bool(condition):
+                raise error()
+        outputs = [lowering.value(v, env) for v in self.outputs]
+        self.commit([jnp.array(lowering.value(v, env), copy=True) for v in self.news])
+        return outputs
+
+
+def _nothing(_: Any) -> tuple[Variable, ...]:
+    return ()
+
+
+def raise_failed(flags: Any, errors: Sequence[Callable[[], Exception]]) -> None:
+    """Raise the error of the first check that failed."""
+    for passed, error in zip(np.asarray(flags), errors, strict=True):
+        if not passed:
+            raise error()

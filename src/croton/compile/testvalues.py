@@ -1,0 +1,53 @@
+"""Test values: while a graph is built, each expression is also computed on the values that ``x.tag.test_value`` gives."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import jax
+import numpy as np
+
+from croton.compile.lower import Lowering
+from croton.graph.core import Apply, Constant, SharedVariable, Variable
+from croton.graph.derivative import Derivative
+from croton.graph.walk import inputs as edge
+
+
+class MissingTestValue(AttributeError):
+    """A variable has no test value though config.compute_test_value asks for one."""
+
+
+def get_test_value(v: Any) -> Any:
+    """The value of ``v`` that test values, constants and shared variables give; MissingTestValue where there is none."""
+    if not isinstance(v, Variable):
+        return np.asarray(v)
+    if isinstance(v, Constant):
+        return v.data
+    if isinstance(v, SharedVariable):
+        return v.get_value()
+    if not hasattr(v.tag, "test_value"):
+        raise MissingTestValue(f"{v} (of type {v.type}) has no test value: set {v.name or 'x'}.tag.test_value")
+    return v.type.filter(v.tag.test_value)
+
+
+def compute(node: Apply, policy: str) -> None:
+    """Put test values on the outputs of ``node``; where one is missing do what ``policy`` says."""
+    leaves = edge(node.inputs) if isinstance(node.op, Derivative) else list(dict.fromkeys(node.inputs))
+    try:
+        values = {v: get_test_value(v) for v in leaves}
+    except MissingTestValue as error:
+        if policy == "raise":
+            raise
+        if policy == "warn":
+            warnings.warn(str(error), stacklevel=3)
+        return
+    with jax.enable_x64(True):
+        lowering = Lowering(eager=True)
+        env: dict[Variable, Any] = {v: np.asarray(x) for v, x in values.items()}
+        lowering.evaluate(node.outputs, env)
+        for condition, error in lowering.checks:
+            if not bool(condition):
+                raise error()
+        for v in node.outputs:
+            v.tag.test_value = np.array(env[v])

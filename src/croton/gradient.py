@@ -1,0 +1,577 @@
+"""Gradients and other derivatives, as expressions.
+
+Each call makes a node that remembers what is differentiated with respect to what. The differentiation itself is JAX's, done when a
+function is built, after the rewrites that keep values stable.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from croton.graph.core import Apply, Op, Type, Variable
+from croton.graph.derivative import Derivative, is_discrete
+from croton.graph.walk import toposort
+from croton.settings import config
+from croton.tensor.basic import TensorOp, as_tensor_variable, cast, constant
+from croton.tensor.construct import ones_like, zeros_like
+from croton.tensor.types import TensorType
+from croton.tensor.variable import TensorVariable
+
+
+class DisconnectedInputError(ValueError):
+    """A gradient was asked for with respect to something that the cost does not depend on."""
+
+
+class NullTypeGradError(TypeError):
+    """A gradient was asked for that is not defined."""
+
+
+class GradientError(Exception):
+    """A gradient differs from the one found by finite differences."""
+
+
+class DisconnectedType(Type):
+    """The type of the gradient with respect to something that the cost does not depend on."""
+
+    def __str__(self) -> str:
+        return "DisconnectedType"
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is DisconnectedType
+
+    def __hash__(self) -> int:
+        return hash(DisconnectedType)
+
+
+def _listed(wrt: Any, what: str) -> tuple[list[TensorVariable], Callable[[list[Any]], Any]]:
+    """``wrt`` as a list, and how to give results back in the form it came in."""
+    if isinstance(wrt, set | frozenset | dict):
+        raise TypeError(f"{what}: wrt must be a variable or a list or tuple of them, whose order is known; got a {type(wrt).__name__}")
+    if isinstance(wrt, list | tuple):
+        kind = type(wrt)
+        variables = list(wrt)
+        back: Callable[[list[Any]], Any] = lambda found: kind(found)  # noqa: E731
+    else:
+        variables, back = [wrt], lambda found: found[0]
+    for w in variables:
+        if not isinstance(w, Variable):
+            raise TypeError(f"{what}: wrt must be variables, not {w!r}")
+    return variables, back
+
+
+def _connected(sources: Sequence[Variable], wrt: Sequence[Variable], stopped: Sequence[Variable]) -> list[bool]:
+    """For each wrt, whether a derivative can flow from some source to it."""
+    order = toposort(sources)
+    stop = set(stopped) - set(wrt)
+    reach = {v for v in sources if v not in stop}
+    for node in reversed(order):
+        if any(v in reach for v in node.outputs):
+            for variable, open_ in zip(node.inputs, node.op.connected(node), strict=True):
+                if open_ and variable not in stop:
+                    reach.add(variable)
+    return [w in reach for w in wrt]
+
+
+def _undefined(sources: Sequence[Variable], wrt: Sequence[Variable], stopped: Sequence[Variable]) -> Apply | None:
+    """A node without a derivative on a path between sources and wrt, if there is one."""
+    for node in toposort(sources):
+        if isinstance(node.op, Undefined) and any(_connected(node.inputs, wrt, stopped)):
+            return node
+    return None
+
+
+def grad(
+    cost: Any,
+    wrt: Any,
+    consider_constant: Sequence[Variable] | None = None,
+    disconnected_inputs: str = "raise",
+    add_names: bool = True,
+    known_grads: Mapping[Variable, Any] | None = None,
+    return_disconnected: str = "zero",
+    null_gradients: str = "raise",
+) -> Any:
+    """The gradient of the scalar ``cost`` with respect to ``wrt``: one variable, or a list or tuple of them, any in the graph.
+
+    Arguments: ``consider_constant``, variables through which no derivative flows; ``disconnected_inputs``, what to do with a wrt
+    that the cost does not depend on: 'raise', 'warn' or 'ignore'; ``add_names``, whether a gradient is named (dcost/dx) where
+    both have names; ``known_grads``, gradients that are known already, by variable, with or without a cost (then None);
+    ``return_disconnected``, what stands for a disconnected gradient: 'zero', 'None' or 'Disconnected'; ``null_gradients``,
+    'raise' or 'return' (then None) where a gradient is undefined.
+
+    Raises TypeError for a cost that is no scalar, DisconnectedInputError, NullTypeGradError. As theano.gradient.grad.
+
+    >>> import croton, croton.tensor as T
+    >>> x = T.dscalar('x')
+    >>> croton.grad(x ** 3, x).eval({x: 2.0})
+    array(12.)
+    """
+    wanted, back = _listed(wrt, "grad")
+    _choice("disconnected_inputs", disconnected_inputs, ("raise", "warn", "ignore"))
+    _choice("return_disconnected", return_disconnected, ("zero", "None", "Disconnected"))
+    _choice("null_gradients", null_gradients, ("raise", "return"))
+    known = dict(known_grads or {})
+    if cost is None and not known:
+        raise ValueError("grad: there is no cost and no known_grads: nothing to differentiate")
+    sources: list[TensorVariable] = []
+    seeds: list[TensorVariable] = []
+    if cost is not None:
+        cost = as_tensor_variable(cost)
+        if cost.ndim:
+            raise TypeError(f"grad: cost must be a scalar, got {cost} with {cost.ndim} dimensions: take its sum() or mean()")
+        if is_discrete(cost):
+            raise TypeError(f"grad: cost must be of a float dtype, got {cost} of {cost.dtype}: its derivative is not defined")
+        if cost in known:
+            seeds.append(_seed(cost, known.pop(cost)))
+        else:
+            seeds.append(ones_like(cost))
+        sources.append(cost)
+    held = [*(consider_constant or []), *known]
+    results = _reverse(sources, seeds, known, wanted, held, disconnected_inputs, return_disconnected, null_gradients, "grad")
+    if add_names and cost is not None and getattr(cost, "name", None):
+        for w, g in zip(wanted, results, strict=True):
+            if isinstance(g, Variable) and w.name and g.name is None:
+                g.name = f"(d{cost.name}/d{w.name})"
+    return back(results)
+
+
+def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
+
+
+def _seed(source: Variable, value: Any) -> TensorVariable:
+    """A cotangent or tangent for ``source``, of its dtype."""
+    seed = as_tensor_variable(value)
+    if seed.ndim != source.type.ndim:  # type: ignore[attr-defined]
+        raise ValueError(f"the vector {seed} for {source} has {seed.ndim} dimensions, it must have those of {source}: {source.type}")
+    return cast(seed, source.type.dtype)  # type: ignore[attr-defined]
+
+
+def _reverse(
+    sources: list[TensorVariable],
+    seeds: list[TensorVariable],
+    known: Mapping[Variable, Any],
+    wrt: list[TensorVariable],
+    held: list[Variable],
+    disconnected_inputs: str,
+    return_disconnected: str,
+    null_gradients: str,
+    what: str,
+) -> list[Any]:
+    """Vector-jacobian products of ``sources`` and of variables whose gradient is ``known``, with respect to each wrt."""
+    # What is held for the cost is itself a source where its gradient is known: then it is seen through a copy of its own.
+    all_sources = sources + [_apart(v) for v in known]
+    all_seeds = seeds + [_seed(v, g) for v, g in known.items()]
+    broken = _undefined(all_sources, wrt, held)
+    if broken is not None and null_gradients == "raise":
+        raise NullTypeGradError(f"{what}: the derivative of {broken.op} is not defined with respect to its input {broken.inputs[0]}")
+    found = [isinstance(w.type, TensorType) and c for w, c in zip(wrt, _connected(all_sources, wrt, held), strict=True)]
+    for w, c in zip(wrt, found, strict=True):
+        if not c and w not in known:
+            _complain(w, disconnected_inputs, what)
+    found = [c and w not in known for c, w in zip(found, wrt, strict=True)]
+    taken = [w for w, c in zip(wrt, found, strict=True) if c]
+    outputs = iter(_derive("reverse", all_sources, all_seeds, taken, [h for h in held if h not in taken]) if taken else [])
+    if broken is not None:
+        return [None] * len(wrt)
+    stand_in: dict[str, Callable[[Any], Any]] = {
+        "zero": lambda w: zeros_like(w, None if not is_discrete(w) else config.floatX),
+        "None": lambda w: None,
+        "Disconnected": lambda w: DisconnectedType()(),
+    }
+    given = {v: seed for v, seed in zip(known, all_seeds[len(sources) :], strict=True)}
+    return [
+        next(outputs) if c else given[w] if w in given else stand_in[return_disconnected](w)
+        for w, c in zip(wrt, found, strict=True)
+    ]
+
+
+def _apart(v: Variable) -> TensorVariable:
+    """``v`` recomputed: a source that stays where v itself is held constant for the other sources."""
+    from croton.tensor.elemwise import identity
+
+    if v.owner is None:
+        return identity(v)
+    return v.owner.op.rebuild(v.owner, v.owner.inputs, {}).outputs[v.index]  # type: ignore[index, return-value]
+
+
+def _derive(
+    form: str, sources: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], held: Sequence[Variable]
+) -> list[TensorVariable]:
+    if form == "forward":
+        types: list[Type] = [s.type for s in sources]
+    elif form == "reverse":
+        types = [TensorType(config.floatX if is_discrete(w) else w.dtype, shape=w.type.shape) for w in wrt]
+    else:
+        types = [TensorType(config.floatX if is_discrete(w) else sources[0].dtype, shape=sources[0].type.shape + w.type.shape) for w in wrt]
+    op = Derivative(form, len(sources), len(seeds), len(wrt), tuple(types))
+    return op.make_node(*sources, *seeds, *wrt, *held).outputs  # type: ignore[return-value]
+
+
+def _complain(w: Variable, policy: str, what: str) -> None:
+    message = (
+        f"{what}: the cost does not depend on {w} by any path that a derivative can take. Leave it out of wrt, or pass "
+        f"disconnected_inputs='ignore' to get zeros"
+    )
+    if policy == "raise":
+        raise DisconnectedInputError(message)
+    if policy == "warn":
+        warnings.warn(message, stacklevel=4)
+
+
+def Lop(
+    f: Any,
+    wrt: Any,
+    eval_points: Any,
+    consider_constant: Sequence[Variable] | None = None,
+    disconnected_inputs: str = "raise",
+) -> Any:
+    """The row vector ``eval_points`` times the jacobian of ``f`` with respect to ``wrt``.
+
+    ``f`` and ``eval_points`` are variables of equal shapes, or lists of them. As theano.gradient.Lop.
+
+    >>> import croton, croton.tensor as T
+    >>> x = T.dvector('x')
+    >>> croton.gradient.Lop(x ** 2, x, T.constant([1., 10.])).eval({x: [3., 4.]})
+    array([ 6., 80.])
+    """
+    wanted, back = _listed(wrt, "Lop")
+    sources, seeds = _paired(f, eval_points, "Lop")
+    return back(_reverse(sources, seeds, {}, wanted, list(consider_constant or []), disconnected_inputs, "zero", "raise", "Lop"))
+
+
+def Rop(
+    f: Any, wrt: Any, eval_points: Any, disconnected_outputs: str = "raise", return_disconnected: str = "zero"
+) -> Any:
+    """The jacobian of ``f`` with respect to ``wrt`` times the vector ``eval_points``, by forward differentiation.
+
+    ``wrt`` and ``eval_points`` are variables of equal shapes, or lists of them. As theano.gradient.Rop.
+
+    >>> import croton, croton.tensor as T
+    >>> x = T.dvector('x')
+    >>> croton.gradient.Rop(x ** 2, x, T.constant([1., 10.])).eval({x: [3., 4.]})
+    array([ 6., 80.])
+    """
+    _choice("disconnected_outputs", disconnected_outputs, ("raise", "warn", "ignore"))
+    _choice("return_disconnected", return_disconnected, ("zero", "None", "Disconnected"))
+    functions, back = _listed(f, "Rop")
+    wanted, points = _paired(wrt, eval_points, "Rop")
+    functions = [as_tensor_variable(v) for v in functions]
+    found = [any(_connected([v], wanted, [])) for v in functions]
+    for v, c in zip(functions, found, strict=True):
+        if not c and disconnected_outputs != "ignore":
+            message = f"Rop: {v} does not depend on any wrt; pass disconnected_outputs='ignore' to get zeros"
+            if disconnected_outputs == "raise":
+                raise DisconnectedInputError(message)
+            warnings.warn(message, stacklevel=2)
+    taken = [v for v, c in zip(functions, found, strict=True) if c]
+    outputs = iter(_derive("forward", taken, points, wanted, []) if taken else [])
+    rest = {"zero": zeros_like, "None": lambda v: None, "Disconnected": lambda v: DisconnectedType()()}[return_disconnected]
+    return back([next(outputs) if c else rest(v) for v, c in zip(functions, found, strict=True)])
+
+
+def _paired(variables: Any, vectors: Any, what: str) -> tuple[list[TensorVariable], list[TensorVariable]]:
+    left = list(variables) if isinstance(variables, list | tuple) else [variables]
+    right = list(vectors) if isinstance(vectors, list | tuple) else [vectors]
+    if len(left) != len(right):
+        raise ValueError(f"{what}: {len(left)} variables with {len(right)} eval_points: there must be one for each")
+    left = [as_tensor_variable(v) for v in left]
+    return left, [_seed(v, p) for v, p in zip(left, right, strict=True)]
+
+
+def jacobian(
+    expression: Any, wrt: Any, consider_constant: Sequence[Variable] | None = None, disconnected_inputs: str = "raise"
+) -> Any:
+    """The derivatives of each element of a scalar or vector ``expression`` with respect to ``wrt``: of shape expression + wrt.
+
+    Raises AssertionError where ``expression`` has more dimensions. As theano.gradient.jacobian.
+
+    >>> import croton, croton.tensor as T
+    >>> x = T.dvector('x')
+    >>> croton.gradient.jacobian(x ** 2, x).eval({x: [3., 4.]})
+    array([[6., 0.],
+           [0., 8.]])
+    """
+    wanted, back = _listed(wrt, "jacobian")
+    expression = as_tensor_variable(expression)
+    if expression.ndim > 1:
+        raise AssertionError(f"jacobian: the expression must be a scalar or a vector, {expression} has {expression.ndim} dimensions")
+    held = list(consider_constant or [])
+    found = _connected([expression], wanted, held)
+    for w, c in zip(wanted, found, strict=True):
+        if not c:
+            _complain(w, disconnected_inputs, "jacobian")
+    taken = [w for w, c in zip(wanted, found, strict=True) if c]
+    outputs = iter(_derive("jacobian", [expression], [], taken, held) if taken else [])
+    zero = expression * 0
+    blank = [zero.dimshuffle(*range(expression.ndim), *["x"] * w.ndim) * zeros_like(w) for w in wanted]
+    return back([next(outputs) if c else b for c, b in zip(found, blank, strict=True)])
+
+
+def hessian(cost: Any, wrt: Any, consider_constant: Sequence[Variable] | None = None, disconnected_inputs: str = "raise") -> Any:
+    """The matrix of second derivatives of a scalar ``cost`` with respect to a vector ``wrt`` (or to each of several).
+
+    As theano.gradient.hessian.
+
+    >>> import croton, croton.tensor as T
+    >>> x = T.dvector('x')
+    >>> croton.gradient.hessian((x ** 3).sum(), x).eval({x: [1., 2.]})
+    array([[ 6.,  0.],
+           [ 0., 12.]])
+    """
+    wanted, back = _listed(wrt, "hessian")
+    for w in wanted:
+        if w.ndim != 1:
+            raise AssertionError(f"hessian: wrt must be vectors, {w} has {w.ndim} dimensions")
+    firsts = [grad(cost, w, consider_constant, disconnected_inputs) for w in wanted]
+    return back([jacobian(g, w, consider_constant, "ignore") for g, w in zip(firsts, wanted, strict=True)])
+
+
+def subgraph_grad(
+    wrt: Sequence[Variable],
+    end: Sequence[Variable],
+    start: Mapping[Variable, Any] | None = None,
+    cost: Any = None,
+    details: bool = False,
+) -> Any:
+    """The gradients with respect to ``wrt`` and to ``end``, from known gradients ``start`` and a ``cost``, not going beyond ``end``.
+
+    Returns (gradients for wrt, gradients for end), with ``details`` also the parts from ``start`` and from ``cost``.
+    As theano.gradient.subgraph_grad.
+
+    >>> import croton.tensor as T
+    >>> from croton.gradient import subgraph_grad
+    >>> w, x = T.dscalars('w', 'x')
+    >>> h = w * x
+    >>> by_wrt, by_end = subgraph_grad([w], [x], start={h: T.constant(3.0)})
+    >>> by_wrt[0].eval({x: 2.0, w: 1.0})
+    array(6.)
+    """
+    if start is None and cost is None:
+        raise ValueError("subgraph_grad needs known gradients (start) or a cost")
+    targets = [*wrt, *end]
+    parts = []
+    if start is not None:
+        parts.append(grad(None, targets, consider_constant=list(end), known_grads=start, disconnected_inputs="ignore"))
+    if cost is not None:
+        parts.append(grad(cost, targets, consider_constant=list(end), disconnected_inputs="ignore"))
+    total = [a if len(parts) == 1 else a + b for a, b in zip(parts[0], parts[-1], strict=True)]
+    n = len(wrt)
+    result: tuple[Any, ...] = (total[:n], total[n:])
+    if details:
+        result += (parts[0][n:] if start is not None else None, parts[-1][n:] if cost is not None else None)
+    return result
+
+
+# --- identities with another derivative ---
+
+
+@dataclass(frozen=True)
+class GradientChange(TensorOp):
+    """The input, with a derivative of its own: ``form`` says which."""
+
+    form: str
+    low: float = 0.0
+    high: float = 0.0
+
+    def output_types(self, x: Variable) -> Sequence[Type]:
+        return [x.type]
+
+    def connected(self, node: Apply) -> Sequence[bool]:
+        return [self.form != "disconnected"]
+
+    def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
+        x = jnp.asarray(values[0])
+        if self.form in ("disconnected", "zero") or not jnp.issubdtype(x.dtype, jnp.inexact):
+            return jax.lax.stop_gradient(x)
+        return _with_gradient(self.form, self.low, self.high)(x)
+
+
+def _with_gradient(form: str, low: float, high: float) -> Callable[[Any], Any]:
+    change = (lambda g: jnp.clip(g, low, high)) if form == "clip" else (lambda g: g * np.asarray(low, g.dtype))
+
+    @jax.custom_jvp
+    def identity(x: Any) -> Any:
+        return x
+
+    @identity.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        (x,), (t,) = primals, tangents
+        # Forward differentiation leaves the tangent alone; only its transpose, the gradient coming back, is changed.
+        changed = jax.custom_derivatives.linear_call(lambda _, v: v, lambda _, g: change(g), (), t)
+        return identity(x), changed
+
+    return identity
+
+
+class Undefined(Op):
+    """The input, with no derivative: asking for one raises NullTypeGradError."""
+
+    def output_types(self, x: Variable) -> Sequence[Type]:
+        return [x.type]
+
+    def connected(self, node: Apply) -> Sequence[bool]:
+        return [True]
+
+    def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
+        return values[0]
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Undefined
+
+    def __hash__(self) -> int:
+        return hash(Undefined)
+
+
+def disconnected_grad(x: Any) -> TensorVariable:
+    """``x``, through which no derivative flows: a cost of it alone is disconnected. As theano.gradient.disconnected_grad.
+
+    >>> import croton, croton.tensor as T
+    >>> x = T.dscalar('x')
+    >>> croton.grad(x * croton.gradient.disconnected_grad(x), x).eval({x: 3.0})
+    array(3.)
+    """
+    return GradientChange("disconnected")(x)
+
+
+def zero_grad(x: Any) -> TensorVariable:
+    """``x`` with derivative zero. As theano.gradient.zero_grad.
+
+    >>> import croton, croton.tensor as T
+    >>> x = T.dscalar('x')
+    >>> croton.grad(croton.gradient.zero_grad(x), x).eval({x: 3.0})
+    array(0.)
+    """
+    return GradientChange("zero")(x)
+
+
+def consider_constant(x: Any) -> TensorVariable:
+    """An old name of ``zero_grad``; warns."""
+    warnings.warn("consider_constant is deprecated: use zero_grad() or disconnected_grad()", DeprecationWarning, stacklevel=2)
+    return zero_grad(x)
+
+
+def undefined_grad(x: Any) -> TensorVariable:
+    """``x`` with no derivative: a gradient through it raises NullTypeGradError. As theano.gradient.undefined_grad.
+
+    >>> import croton, croton.tensor as T
+    >>> x = T.dscalar('x')
+    >>> croton.gradient.undefined_grad(x).eval({x: 3.0})
+    array(3.)
+    """
+    return Undefined()(as_tensor_variable(x))
+
+
+def grad_clip(x: Any, lower_bound: float, upper_bound: float) -> TensorVariable:
+    """``x``, whose incoming gradient is clipped elementwise to [lower_bound, upper_bound]. As theano.gradient.grad_clip.
+
+    >>> import croton, croton.tensor as T
+    >>> x = T.dscalar('x')
+    >>> croton.grad(5 * croton.gradient.grad_clip(x, -1, 1), x).eval({x: 3.0})
+    array(1.)
+    """
+    if lower_bound > upper_bound:
+        raise ValueError(f"grad_clip: the lower bound {lower_bound} is above the upper bound {upper_bound}")
+    return GradientChange("clip", float(lower_bound), float(upper_bound))(x)
+
+
+def grad_scale(x: Any, multiplier: float) -> TensorVariable:
+    """``x``, whose incoming gradient is multiplied by ``multiplier``. As theano.gradient.grad_scale.
+
+    >>> import croton, croton.tensor as T
+    >>> x = T.dscalar('x')
+    >>> croton.grad(croton.gradient.grad_scale(x, -2), x).eval({x: 3.0})
+    array(-2.)
+    """
+    return GradientChange("scale", float(multiplier))(x)
+
+
+def verify_grad(
+    fun: Callable[..., Any],
+    pt: Sequence[Any],
+    n_tests: int = 2,
+    rng: np.random.RandomState | None = None,
+    eps: float | None = None,
+    out_type: str | None = None,
+    abs_tol: float | None = None,
+    rel_tol: float | None = None,
+    mode: Any = None,
+    cast_to_output_type: bool = False,
+) -> None:
+    """Compare the gradient of a random projection of ``fun`` with central differences at the point ``pt``.
+
+    ``fun`` takes as many variables as ``pt`` has float arrays and returns one. The projection is drawn ``n_tests`` times from
+    ``rng`` (a NumPy RandomState, seeded 0 if None). ``eps`` is the step; ``abs_tol`` and ``rel_tol`` bound the differences; where
+    None all follow from the lowest precision among ``pt``. Raises GradientError. After theano.gradient.verify_grad.
+
+    >>> import numpy as np, croton.tensor as T
+    >>> from croton.gradient import verify_grad
+    >>> verify_grad(T.tanh, [np.array([0.1, 0.7])])
+    """
+    from croton.tensor.variable import TensorSharedVariable
+
+    points = [np.array(p) for p in pt]
+    for k, p in enumerate(points):
+        if p.dtype.kind != "f":
+            raise TypeError(f"verify_grad: point {k} must be an array of floats, got {p.dtype}")
+    rng = rng if rng is not None else np.random.RandomState(0)
+    lowest = min((p.dtype for p in points), key=lambda d: d.itemsize)
+    small = {"float16": (1e-1, 1e-1, 1e-1), "float32": (3e-3, 1e-2, 1e-2), "float64": (1e-6, 1e-5, 1e-5)}[str(lowest)]
+    eps, abs_tol, rel_tol = (s if g is None else g for g, s in zip((eps, abs_tol, rel_tol), small, strict=True))
+    shared = [TensorSharedVariable(f"input {k}", TensorType(str(p.dtype), (False,) * p.ndim), p) for k, p in enumerate(points)]
+    output = as_tensor_variable(fun(*shared))
+    if out_type is not None and output.dtype != out_type:
+        raise TypeError(f"verify_grad: the output has dtype {output.dtype}, not {out_type}")
+    from croton.graph.core import hooks
+
+    value = hooks.evaluate(output, {})
+    for _ in range(n_tests):
+        projection = rng.uniform(0.5, 1.5, size=np.shape(value)).astype(output.dtype)
+        cost = (output * constant(projection)).sum()
+        if cast_to_output_type:
+            cost = cast(cost, output.dtype)
+        analytic = [hooks.evaluate(g, {}) for g in grad(cost, list(shared), disconnected_inputs="ignore")]
+        for k, (variable, point) in enumerate(zip(shared, points, strict=True)):
+            numeric = _differences(cost, variable, point, eps)
+            gap = np.abs(analytic[k] - numeric)
+            scale = np.maximum(np.abs(analytic[k]) + np.abs(numeric), 1e-8)
+            wrong = (gap > abs_tol) & (gap / scale > rel_tol) | np.isnan(gap)
+            if wrong.any():
+                at = tuple(int(i) for i in np.argwhere(wrong)[0])
+                raise GradientError(
+                    f"verify_grad: the gradient with respect to input {k} is {analytic[k][at]} at {at}, central differences give "
+                    f"{numeric[at]} (step {eps}, tolerances {abs_tol} absolute, {rel_tol} relative)"
+                )
+
+
+def _differences(cost: Variable, variable: Any, point: np.ndarray, eps: float) -> np.ndarray:
+    from croton.graph.core import hooks
+
+    found = np.zeros(point.shape, "float64")
+    for at in np.ndindex(point.shape):
+        sides = []
+        for step in (eps, -eps):
+            moved = point.copy()
+            moved[at] += step
+            variable.set_value(moved)
+            sides.append(float(hooks.evaluate(cost, {})))
+        found[at] = (sides[0] - sides[1]) / (2 * eps)
+    variable.set_value(point)
+    return found
+
+
+def grad_not_implemented(op: Any, x_pos: int, x: Variable, comment: str = "") -> TensorVariable:
+    """What an op's own ``grad`` returns for an input whose derivative nobody has written."""
+    raise NotImplementedError(f"the derivative of {op} with respect to input {x_pos} ({x}) is not implemented. {comment}".rstrip())
+
+
+def grad_undefined(op: Any, x_pos: int, x: Variable, comment: str = "") -> TensorVariable:
+    """What an op's own ``grad`` returns for an input whose derivative does not exist."""
+    raise NullTypeGradError(f"the derivative of {op} with respect to input {x_pos} ({x}) is not defined. {comment}".rstrip())

@@ -1,0 +1,11 @@
+"""Numerically stable, and faster, equivalents of patterns of ops. ``RULES`` lists them in the order in which they are tried."""
+
+from croton.graph.rewriting import Rule
+from croton.rewrites.approximate import APPROXIMATE
+from croton.rewrites.speed import SPEED
+from croton.rewrites.stabilize import STABILIZE
+from croton.rewrites.switches import SWITCHES
+
+RULES: list[Rule] = [*STABILIZE, *SPEED, *SWITCHES, *APPROXIMATE]
+
+__all__ = ["RULES"]

@@ -1,0 +1,174 @@
+"""Softmax, its logarithm, and the two-level softmax for very many outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from croton.graph.core import Apply, Type, Variable
+from croton.tensor.basic import TensorOp, as_tensor_variable, cast
+from croton.tensor.construct import arange
+from croton.tensor.elemwise import exp, int_div, mod
+from croton.tensor.linalg import batched_dot, dot, tensordot
+from croton.tensor.shape import kind, reshape
+from croton.tensor.variable import TensorVariable
+
+
+@dataclass(frozen=True)
+class Softmax(TensorOp):
+    """exp(x) over its sum along an axis."""
+
+    axis: int = -1
+
+    def output_types(self, x: Variable) -> Sequence[Type]:
+        return [kind(x)]
+
+    def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
+        return jax.nn.softmax(jnp.asarray(values[0]), axis=self.axis)
+
+    def __str__(self) -> str:
+        return "Softmax"
+
+
+@dataclass(frozen=True)
+class LogSoftmax(TensorOp):
+    """The logarithm of the softmax along an axis: x - log(sum(exp(x)))."""
+
+    axis: int = -1
+
+    def output_types(self, x: Variable) -> Sequence[Type]:
+        return [kind(x)]
+
+    def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
+        return jax.nn.log_softmax(jnp.asarray(values[0]), axis=self.axis)
+
+    def __str__(self) -> str:
+        return "LogSoftmax"
+
+
+def _rows(name: str, c: Any) -> TensorVariable:
+    c = as_tensor_variable(c)
+    if c.dtype[0] not in "fc" or c.ndim == 0:
+        raise ValueError(f"{name}: x must be a tensor of floats of at least one dimension, got {c} of type {c.type}")
+    return c.dimshuffle("x", 0) if c.ndim == 1 else c
+
+
+def softmax(c: Any, axis: int | None = None) -> TensorVariable:
+    """exp(x_ij) / sum_k exp(x_ik), over the last axis, computed without overflow; a vector becomes a (1, n) matrix.
+
+    ``c``: a tensor of floats (ValueError otherwise). With ``axis`` it is the softmax over that axis and keeps the shape of ``c``.
+    As theano.tensor.nnet.softmax.
+
+    >>> import croton.tensor as T
+    >>> T.nnet.softmax(T.constant([[0., 0.]])).eval()
+    array([[0.5, 0.5]])
+    """
+    if axis is not None:
+        return special_softmax(c, axis)
+    return Softmax()(_rows("softmax", c))
+
+
+def logsoftmax(c: Any, axis: int | None = None) -> TensorVariable:
+    """log(softmax(c)): x - max - log(sum(exp(x - max))) over the last axis; a vector becomes a (1, n) matrix.
+
+    >>> import croton.tensor as T
+    >>> T.nnet.logsoftmax(T.constant([[0., 1e4]])).eval()
+    array([[-10000.,      0.]])
+    """
+    if axis is not None:
+        return special_softmax(c, axis, log=True)
+    return LogSoftmax()(_rows("logsoftmax", c))
+
+
+def special_softmax(x: Any, axis: int | None = -1, log: bool = False) -> TensorVariable:
+    """Softmax (or its logarithm) over any axis, or over all elements if None, keeping the shape: ``croton.tensor.special.softmax``.
+
+    >>> import croton.tensor as T
+    >>> T.special.softmax(T.constant([0., 0.]), axis=0).eval()
+    array([0.5, 0.5])
+    """
+    x = as_tensor_variable(x)
+    if x.dtype[0] not in "fc":
+        raise ValueError(f"softmax: x must be a tensor of floats, got {x} of type {x.type}")
+    op = LogSoftmax if log else Softmax
+    if axis is None:
+        return reshape(op(0)(x.flatten()), x.shape, x.ndim)
+    if not -x.ndim <= axis < x.ndim:
+        raise ValueError(f"softmax: axis {axis} is out of range for {x}, which has {x.ndim} dimensions")
+    return op(axis if axis < 0 else axis - x.ndim)(x)
+
+
+def softmax_graph(c: Any) -> TensorVariable:
+    """The softmax over the last axis in elementary ops: exp(c) / sum(exp(c)).
+
+    >>> import croton.tensor as T
+    >>> T.nnet.softmax_graph(T.constant([[0., 0.]])).eval()
+    array([[0.5, 0.5]])
+    """
+    powers = exp(c)
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def softmax_with_bias(x: Any, b: Any) -> TensorVariable:
+    """softmax(x + b) of a matrix ``x`` and a vector ``b``.
+
+    >>> import croton.tensor as T
+    >>> T.nnet.softmax_with_bias(T.constant([[0., 0.]]), T.constant([0., 0.])).eval()
+    array([[0.5, 0.5]])
+    """
+    x, b = as_tensor_variable(x), as_tensor_variable(b)
+    if x.ndim != 2 or b.ndim != 1:
+        raise ValueError(f"softmax_with_bias takes a matrix x and a vector b, got {x} of type {x.type} and {b} of type {b.type}")
+    return softmax(x + b)
+
+
+def h_softmax(
+    x: Any,
+    batch_size: Any,
+    n_outputs: Any,
+    n_classes: Any,
+    n_outputs_per_class: Any,
+    W1: Any,
+    b1: Any,
+    W2: Any,
+    b2: Any,
+    target: Any = None,
+) -> TensorVariable:
+    """The two-level softmax: the probability of an output is that of its class times that of the output within the class.
+
+    Outputs are numbered class by class: output t is item t % n_outputs_per_class of class t // n_outputs_per_class. With ``target``
+    only the targets' probabilities are computed, at a cost of O(n_classes + n_outputs_per_class) for each row; without it all are.
+
+    Arguments: ``x`` (batch_size, features); ``batch_size``, ``n_outputs``, ``n_classes``, ``n_outputs_per_class``, integers, the
+    product of the last two at least n_outputs; ``W1`` (features, n_classes), ``b1`` (n_classes,), ``W2`` (n_classes, features,
+    n_outputs_per_class), ``b2`` (n_classes, n_outputs_per_class); ``target``, integers (batch_size,) or (batch_size, 1), or None.
+
+    Returns (batch_size, 1) with a target, (batch_size, n_outputs) without. As theano.tensor.nnet.h_softmax
+    (Goodman, Classes for Fast Maximum Entropy Training, 2001).
+
+    >>> import numpy as np, croton.tensor as T
+    >>> x, W1, b1 = np.zeros((1, 3)), np.zeros((3, 2)), np.zeros(2)
+    >>> W2, b2 = np.zeros((2, 3, 2)), np.zeros((2, 2))
+    >>> T.nnet.h_softmax(x, 1, 4, 2, 2, W1, b1, W2, b2, [3]).eval()
+    array([[0.25]])
+    """
+    x, W1, b1, W2, b2 = map(as_tensor_variable, (x, W1, b1, W2, b2))
+    if all(isinstance(n, int) for n in (n_outputs, n_classes, n_outputs_per_class)) and n_classes * n_outputs_per_class < n_outputs:
+        raise ValueError(f"h_softmax: {n_classes} classes of {n_outputs_per_class} outputs are fewer than n_outputs = {n_outputs}")
+    classes = softmax(dot(x, W1) + b1)
+    if target is None:
+        within = special_softmax(tensordot(x, W2, ((1,), (1,))) + b2, -1)
+        every = classes.dimshuffle(0, 1, "x") * within
+        return reshape(every, (batch_size, n_classes * n_outputs_per_class))[:, :n_outputs]
+    target = as_tensor_variable(target).flatten()
+    if target.dtype[0] not in "iu":
+        raise TypeError(f"h_softmax: target must be integers, got {target} of dtype {target.dtype}")
+    own, item = int_div(target, n_outputs_per_class), mod(target, n_outputs_per_class)
+    rows = arange(batch_size)
+    scores = batched_dot(cast(x, W2.dtype).dimshuffle(0, "x", 1), W2[own]).reshape((batch_size, n_outputs_per_class))
+    within = softmax(scores + b2[own])
+    return (classes[rows, own] * within[rows, item]).dimshuffle(0, "x")
