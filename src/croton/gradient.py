@@ -53,7 +53,9 @@ class DisconnectedType(Type):
 def _listed(wrt: Any, what: str) -> tuple[list[TensorVariable], Callable[[list[Any]], Any]]:
     """``wrt`` as a list, and how to give results back in the form it came in."""
     if isinstance(wrt, set | frozenset | dict):
-        raise TypeError(f"{what}: wrt must be a variable or a list or tuple of them, whose order is known; got a {type(wrt).__name__}")
+        raise TypeError(
+            f"{what}: wrt must be a variable or a list or tuple of them, whose order is known; got a {type(wrt).__name__}"
+        )
     if isinstance(wrt, list | tuple):
         kind = type(wrt)
         variables = list(wrt)
@@ -124,16 +126,22 @@ def grad(
     if cost is not None:
         cost = as_tensor_variable(cost)
         if cost.ndim:
-            raise TypeError(f"grad: cost must be a scalar, got {cost} with {cost.ndim} dimensions: take its sum() or mean()")
+            raise TypeError(
+                f"grad: cost must be a scalar, got {cost} with {cost.ndim} dimensions: take its sum() or mean()"
+            )
         if is_discrete(cost):
-            raise TypeError(f"grad: cost must be of a float dtype, got {cost} of {cost.dtype}: its derivative is not defined")
+            raise TypeError(
+                f"grad: cost must be of a float dtype, got {cost} of {cost.dtype}: its derivative is not defined"
+            )
         if cost in known:
             seeds.append(_seed(cost, known.pop(cost)))
         else:
             seeds.append(ones_like(cost))
         sources.append(cost)
     held = [*(consider_constant or []), *known]
-    results = _reverse(sources, seeds, known, wanted, held, disconnected_inputs, return_disconnected, null_gradients, "grad")
+    results = _reverse(
+        sources, seeds, known, wanted, held, disconnected_inputs, return_disconnected, null_gradients, "grad"
+    )
     if add_names and cost is not None and getattr(cost, "name", None):
         for w, g in zip(wanted, results, strict=True):
             if isinstance(g, Variable) and w.name and g.name is None:
@@ -150,7 +158,9 @@ def _seed(source: Variable, value: Any) -> TensorVariable:
     """A cotangent or tangent for ``source``, of its dtype."""
     seed = as_tensor_variable(value)
     if seed.ndim != source.type.ndim:  # type: ignore[attr-defined]
-        raise ValueError(f"the vector {seed} for {source} has {seed.ndim} dimensions, it must have those of {source}: {source.type}")
+        raise ValueError(
+            f"the vector {seed} for {source} has {seed.ndim} dimensions, it must have those of {source}: {source.type}"
+        )
     return cast(seed, source.type.dtype)  # type: ignore[attr-defined]
 
 
@@ -171,14 +181,18 @@ def _reverse(
     all_seeds = seeds + [_seed(v, g) for v, g in known.items()]
     broken = _undefined(all_sources, wrt, held)
     if broken is not None and null_gradients == "raise":
-        raise NullTypeGradError(f"{what}: the derivative of {broken.op} is not defined with respect to its input {broken.inputs[0]}")
+        raise NullTypeGradError(
+            f"{what}: the derivative of {broken.op} is not defined with respect to its input {broken.inputs[0]}"
+        )
     found = [isinstance(w.type, TensorType) and c for w, c in zip(wrt, _connected(all_sources, wrt, held), strict=True)]
     for w, c in zip(wrt, found, strict=True):
         if not c and w not in known:
             _complain(w, disconnected_inputs, what)
     found = [c and w not in known for c, w in zip(found, wrt, strict=True)]
     taken = [w for w, c in zip(wrt, found, strict=True) if c]
-    outputs = iter(_derive("reverse", all_sources, all_seeds, taken, [h for h in held if h not in taken]) if taken else [])
+    outputs = iter(
+        _derive("reverse", all_sources, all_seeds, taken, [h for h in held if h not in taken]) if taken else []
+    )
     if broken is not None:
         return [None] * len(wrt)
     stand_in: dict[str, Callable[[Any], Any]] = {
@@ -210,7 +224,12 @@ def _derive(
     elif form == "reverse":
         types = [TensorType(config.floatX if is_discrete(w) else w.dtype, shape=w.type.shape) for w in wrt]
     else:
-        types = [TensorType(config.floatX if is_discrete(w) else sources[0].dtype, shape=sources[0].type.shape + w.type.shape) for w in wrt]
+        types = [
+            TensorType(
+                config.floatX if is_discrete(w) else sources[0].dtype, shape=sources[0].type.shape + w.type.shape
+            )
+            for w in wrt
+        ]
     op = Derivative(form, len(sources), len(seeds), len(wrt), tuple(types))
     return op.make_node(*sources, *seeds, *wrt, *held).outputs  # type: ignore[return-value]
 
@@ -244,7 +263,9 @@ def Lop(
     """
     wanted, back = _listed(wrt, "Lop")
     sources, seeds = _paired(f, eval_points, "Lop")
-    return back(_reverse(sources, seeds, {}, wanted, list(consider_constant or []), disconnected_inputs, "zero", "raise", "Lop"))
+    return back(
+        _reverse(sources, seeds, {}, wanted, list(consider_constant or []), disconnected_inputs, "zero", "raise", "Lop")
+    )
 
 
 def Rop(
@@ -273,7 +294,9 @@ def Rop(
             warnings.warn(message, stacklevel=2)
     taken = [v for v, c in zip(functions, found, strict=True) if c]
     outputs = iter(_derive("forward", taken, points, wanted, []) if taken else [])
-    rest = {"zero": zeros_like, "None": lambda v: None, "Disconnected": lambda v: DisconnectedType()()}[return_disconnected]
+    rest = {"zero": zeros_like, "None": lambda v: None, "Disconnected": lambda v: DisconnectedType()()}[
+        return_disconnected
+    ]
     return back([next(outputs) if c else rest(v) for v, c in zip(functions, found, strict=True)])
 
 
@@ -302,7 +325,9 @@ def jacobian(
     wanted, back = _listed(wrt, "jacobian")
     expression = as_tensor_variable(expression)
     if expression.ndim > 1:
-        raise AssertionError(f"jacobian: the expression must be a scalar or a vector, {expression} has {expression.ndim} dimensions")
+        raise AssertionError(
+            f"jacobian: the expression must be a scalar or a vector, {expression} has {expression.ndim} dimensions"
+        )
     held = list(consider_constant or [])
     found = _connected([expression], wanted, held)
     for w, c in zip(wanted, found, strict=True):
@@ -315,7 +340,9 @@ def jacobian(
     return back([next(outputs) if c else b for c, b in zip(found, blank, strict=True)])
 
 
-def hessian(cost: Any, wrt: Any, consider_constant: Sequence[Variable] | None = None, disconnected_inputs: str = "raise") -> Any:
+def hessian(
+    cost: Any, wrt: Any, consider_constant: Sequence[Variable] | None = None, disconnected_inputs: str = "raise"
+) -> Any:
     """The matrix of second derivatives of a scalar ``cost`` with respect to a vector ``wrt`` (or to each of several).
 
     As theano.gradient.hessian.
@@ -454,7 +481,9 @@ def zero_grad(x: Any) -> TensorVariable:
 
 def consider_constant(x: Any) -> TensorVariable:
     """An old name of ``zero_grad``; warns."""
-    warnings.warn("consider_constant is deprecated: use zero_grad() or disconnected_grad()", DeprecationWarning, stacklevel=2)
+    warnings.warn(
+        "consider_constant is deprecated: use zero_grad() or disconnected_grad()", DeprecationWarning, stacklevel=2
+    )
     return zero_grad(x)
 
 
@@ -525,7 +554,9 @@ def verify_grad(
     lowest = min((p.dtype for p in points), key=lambda d: d.itemsize)
     small = {"float16": (1e-1, 1e-1, 1e-1), "float32": (3e-3, 1e-2, 1e-2), "float64": (1e-6, 1e-5, 1e-5)}[str(lowest)]
     eps, abs_tol, rel_tol = (s if g is None else g for g, s in zip((eps, abs_tol, rel_tol), small, strict=True))
-    shared = [TensorSharedVariable(f"input {k}", TensorType(str(p.dtype), (False,) * p.ndim), p) for k, p in enumerate(points)]
+    shared = [
+        TensorSharedVariable(f"input {k}", TensorType(str(p.dtype), (False,) * p.ndim), p) for k, p in enumerate(points)
+    ]
     output = as_tensor_variable(fun(*shared))
     if out_type is not None and output.dtype != out_type:
         raise TypeError(f"verify_grad: the output has dtype {output.dtype}, not {out_type}")
@@ -569,9 +600,13 @@ def _differences(cost: Variable, variable: Any, point: np.ndarray, eps: float) -
 
 def grad_not_implemented(op: Any, x_pos: int, x: Variable, comment: str = "") -> TensorVariable:
     """What an op's own ``grad`` returns for an input whose derivative nobody has written."""
-    raise NotImplementedError(f"the derivative of {op} with respect to input {x_pos} ({x}) is not implemented. {comment}".rstrip())
+    raise NotImplementedError(
+        f"the derivative of {op} with respect to input {x_pos} ({x}) is not implemented. {comment}".rstrip()
+    )
 
 
 def grad_undefined(op: Any, x_pos: int, x: Variable, comment: str = "") -> TensorVariable:
     """What an op's own ``grad`` returns for an input whose derivative does not exist."""
-    raise NullTypeGradError(f"the derivative of {op} with respect to input {x_pos} ({x}) is not defined. {comment}".rstrip())
+    raise NullTypeGradError(
+        f"the derivative of {op} with respect to input {x_pos} ({x}) is not defined. {comment}".rstrip()
+    )

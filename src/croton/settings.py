@@ -30,7 +30,11 @@ def _positive(value: Any) -> int:
 
 # name: (default, check, what it decides)
 FIELDS: dict[str, tuple[Any, Callable[[Any], Any], str]] = {
-    "floatX": ("float32", _one_of("float16", "float32", "float64"), "dtype of float variables and literals that name none"),
+    "floatX": (
+        "float32",
+        _one_of("float16", "float32", "float64"),
+        "dtype of float variables and literals that name none",
+    ),
     "mode": (
         "FAST_RUN",
         _one_of("Mode", "FAST_RUN", "FAST_COMPILE", "DebugMode", "DEBUG_MODE", "NanGuardMode"),
@@ -43,7 +47,11 @@ FIELDS: dict[str, tuple[Any, Callable[[Any], Any], str]] = {
     ),
     "optimizer_including": ((), _names, "rewrites to run besides, by name or tag"),
     "optimizer_excluding": ((), _names, "rewrites not to run, by name or tag"),
-    "on_unused_input": ("raise", _one_of("raise", "warn", "ignore"), "what function() does with an input it does not need"),
+    "on_unused_input": (
+        "raise",
+        _one_of("raise", "warn", "ignore"),
+        "what function() does with an input it does not need",
+    ),
     "compute_test_value": (
         "off",
         _one_of("off", "ignore", "warn", "raise"),

@@ -48,8 +48,8 @@ def _images(rng: np.random.RandomState, n: int) -> tuple[np.ndarray, np.ndarray]
     labels = rng.randint(10, size=n)
     images = rng.uniform(0, 0.6, size=(n, 8, 8))
     for image, label in zip(images, labels, strict=True):
-        image[:, label - 2] += 0.4 * (label < 5)
-        image[label - 2, :] += 0.4 * (label >= 5)
+        image[:, label - 2] += 0.25 * (label < 5)
+        image[label - 2, :] += 0.25 * (label >= 5)
     return images.reshape(n, 64).astype("float32"), labels
 
 

@@ -37,7 +37,10 @@ def test_rows_point_into_croton_or_the_standard_library():
     for module, rows in MODULES.items():
         for name, row in rows.items():
             if isinstance(row, str):
-                assert row.split(":")[0].split(".")[0] in {"croton", "builtins", "collections", "configparser"}, (module, name)
+                assert row.split(":")[0].split(".")[0] in {"croton", "builtins", "collections", "configparser"}, (
+                    module,
+                    name,
+                )
 
 
 # The names that two or more of 27 surveyed programs use, loops, random streams, convolution and sparse aside.

@@ -15,7 +15,8 @@ from croton.compile.over import run_over
 from croton.compile.program import Program
 from croton.graph.clone import rebuild
 from croton.graph.core import Apply, Constant, SharedVariable, Type, Variable, hooks, user_place
-from croton.graph.walk import ancestors, inputs as edge, toposort
+from croton.graph.walk import ancestors, toposort
+from croton.graph.walk import inputs as edge
 from croton.settings import config
 from croton.tensor.basic import as_tensor_variable, constant
 from croton.tensor.types import TensorType
@@ -60,7 +61,9 @@ class In:
         shared: bool = False,
     ) -> None:
         if implicit or shared:
-            raise NotImplementedError("In(implicit=True) and In(shared=True) are internal to Theano: use a shared variable")
+            raise NotImplementedError(
+                "In(implicit=True) and In(shared=True) are internal to Theano: use a shared variable"
+            )
         if not isinstance(variable, Variable):
             raise TypeError(f"In takes a variable, not {variable!r}")
         if mutable and borrow is False:
@@ -168,7 +171,9 @@ class _Build:
         on_unused_input: str | None,
     ) -> None:
         if not isinstance(inputs, list | tuple):
-            raise Exception(f"the inputs of a function must be a list of variables, not {type(inputs).__name__}: put it in [...]")
+            raise Exception(
+                f"the inputs of a function must be a list of variables, not {type(inputs).__name__}: put it in [...]"
+            )
         self.ins = [_as_in(v, allow_downcast) for v in inputs]
         _refuse_twice([i.variable for i in self.ins])
         self.form, listed = _outputs_form(outputs)
@@ -245,7 +250,9 @@ def _as_in(given: Any, allow_downcast: bool | None) -> In:
     if isinstance(given, Constant):
         raise TypeError(f"the constant {given} cannot be an input of a function: its value is known")
     if isinstance(given, SharedVariable):
-        raise TypeError(f"Cannot use a shared variable ({given}) as explicit input. Consider substituting a non-shared variable via givens")
+        raise TypeError(
+            f"Cannot use a shared variable ({given}) as explicit input. Consider substituting a non-shared variable via givens"
+        )
     if not isinstance(given, Variable):
         raise TypeError(f"an input of a function must be a variable or In, not {given!r}")
     return In(given, allow_downcast=allow_downcast)
@@ -285,12 +292,16 @@ def _update_pairs(updates: Any) -> list[tuple[SharedVariable, Variable]]:
     pairs: list[tuple[SharedVariable, Variable]] = []
     for item in items:
         if not isinstance(item, list | tuple) or len(item) != 2:
-            raise ValueError(f"updates must be pairs (shared variable, expression), got {item!r}: write updates=[(variable, expression)]")
+            raise ValueError(
+                f"updates must be pairs (shared variable, expression), got {item!r}: write updates=[(variable, expression)]"
+            )
         target, new = item
         if not isinstance(target, SharedVariable):
             raise TypeError("update target must be a SharedVariable", target)
         if any(target is s for s, _ in pairs):
-            raise ValueError(f"the shared variable {target} is updated twice: {target} -> {new} comes after another update of it")
+            raise ValueError(
+                f"the shared variable {target} is updated twice: {target} -> {new} comes after another update of it"
+            )
         pairs.append((target, target.filter_update(new)))
     return pairs
 
@@ -304,7 +315,9 @@ def _given_pairs(givens: Any, explicit: Sequence[Variable], strict: bool) -> dic
         if not isinstance(old, Variable):
             raise TypeError(f"givens replace variables, not {old!r}")
         if any(old is v for v in explicit):
-            raise RuntimeError(f"givens replace the input {old}: take it out of the function's inputs, or out of givens")
+            raise RuntimeError(
+                f"givens replace the input {old}: take it out of the function's inputs, or out of givens"
+            )
         if old in replaced:
             raise ValueError(f"givens replace {old} twice")
         replaced[old] = _given(old, new, strict)
@@ -391,7 +404,9 @@ class Function:
         """The arguments of a call by the number of their input."""
         ins = self._build.ins
         if len(args) > len(ins):
-            raise TypeError(f"Too many parameter passed to theano function {self.name!r}: it takes {len(ins)}, {len(args)} were given")
+            raise TypeError(
+                f"Too many parameter passed to theano function {self.name!r}: it takes {len(ins)}, {len(args)} were given"
+            )
         given = dict(enumerate(args))
         names = {i.name: k for k, i in enumerate(ins) if i.name}
         for name, value in keywords.items():
@@ -399,13 +414,17 @@ class Function:
             if key is None:
                 near = difflib.get_close_matches(name, names, 1)
                 hint = f" (did you mean {near[0]!r}?)" if near else ""
-                raise TypeError(f"Unknown input or state: {name}{hint}. The function has {len(ins)} named inputs: {', '.join(names)}")
+                raise TypeError(
+                    f"Unknown input or state: {name}{hint}. The function has {len(ins)} named inputs: {', '.join(names)}"
+                )
             if key in given:
                 raise TypeError(f"the input {name} is given twice, by position and by name")
             given[key] = value
         for k, i in enumerate(ins):
             if k not in given and i.value is None:
-                raise TypeError(f"Missing required input: {i.name or i.variable} (number {k} of function {self.name!r})")
+                raise TypeError(
+                    f"Missing required input: {i.name or i.variable} (number {k} of function {self.name!r})"
+                )
         return given
 
     def over(self, *sequences: Any) -> Any:
@@ -425,7 +444,9 @@ class Function:
         array([0, 0, 1, 3])
         """
         if self._build.states:
-            raise NotImplementedError("over: a function with In(update=...) keeps its state in a shared variable instead: use one")
+            raise NotImplementedError(
+                "over: a function with In(update=...) keeps its state in a shared variable instead: use one"
+            )
         return self._finish(run_over(self._program, self._filters, sequences, self.name))
 
     # --- what may be asked of a function ---

@@ -123,7 +123,9 @@ class HostPlan:
             found = slice_bounds(part.entry, numbers, n)
         else:
             if not -n <= numbers[0] < n:
-                message = f"index {numbers[0]} is out of bounds for dimension {part.axis} of {node.inputs[0]}, of length {n}"
+                message = (
+                    f"index {numbers[0]} is out of bounds for dimension {part.axis} of {node.inputs[0]}, of length {n}"
+                )
                 raise explain(IndexError(message), node, ())
             found = (numbers[0] % n, 1, 1)
         cuts[node, part.position] = found
@@ -203,5 +205,3 @@ def _may_decide(v: Variable) -> bool:
     if isinstance(v, SharedVariable):
         return ndim == 0 and v.type.dtype[0] in "biu"  # type: ignore[attr-defined]
     return ndim == 0 or (ndim == 1 and v.type.dtype[0] in "iu")  # type: ignore[attr-defined]
-
-

@@ -29,7 +29,10 @@ class Lowering:
     """
 
     def __init__(
-        self, bounds: Mapping[Any, Any] | None = None, settled: Mapping[Variable, np.ndarray] | None = None, eager: bool = False
+        self,
+        bounds: Mapping[Any, Any] | None = None,
+        settled: Mapping[Variable, np.ndarray] | None = None,
+        eager: bool = False,
     ) -> None:
         self.bounds = bounds or {}
         self.settled = settled or {}
@@ -195,7 +198,9 @@ class Lowering:
         conditions: list[Check],
     ) -> Iterable[tuple[Apply, list[Any]]]:
         if form == "jacobian":
-            taken, aux = jax.jacrev(lambda *p: (lambda out: (out[0][0], out[1]))(inner(*p)), tuple(range(len(wrt))), has_aux=True)(*start)
+            taken, aux = jax.jacrev(
+                lambda *p: (lambda out: (out[0][0], out[1]))(inner(*p)), tuple(range(len(wrt))), has_aux=True
+            )(*start)
         elif form == "reverse":
             values, pull, aux = jax.vjp(inner, *start, has_aux=True)
             taken = pull([jnp.broadcast_to(s, v.shape).astype(v.dtype) for s, v in zip(seeds, values, strict=True)])
@@ -245,7 +250,9 @@ def explain(error: Exception, node: Apply, values: Sequence[Any]) -> Exception:
     if kind not in _explained:
         # Deriving from both keeps the class that callers catch and marks it as done.
         try:
-            _explained[kind] = type(kind.__name__, (kind, Explained), {"__module__": kind.__module__, "__str__": lambda e: e.args[0]})
+            _explained[kind] = type(
+                kind.__name__, (kind, Explained), {"__module__": kind.__module__, "__str__": lambda e: e.args[0]}
+            )
         except TypeError:
             return error
     lines = [str(error), f"Apply node that caused the error: {node}"]

@@ -58,7 +58,9 @@ class Mode:
         wanted = tags | self.included | set(config.optimizer_including)
         unwanted = self.excluded | set(config.optimizer_excluding)
         return [
-            r for r in RULES if not unwanted & {r.name, *r.tags} and (r.name in wanted or (wanted & r.tags and "late" not in r.tags))
+            r
+            for r in RULES
+            if not unwanted & {r.name, *r.tags} and (r.name in wanted or (wanted & r.tags and "late" not in r.tags))
         ]
 
 
@@ -105,7 +107,9 @@ def get_mode(mode: Any) -> Mode:
     }
     mode = config.mode if mode is None else mode
     if mode not in named:
-        raise Exception(f"no predefined mode exists for {mode!r}: it is one of {', '.join(map(repr, named))}, or a Mode object")
+        raise Exception(
+            f"no predefined mode exists for {mode!r}: it is one of {', '.join(map(repr, named))}, or a Mode object"
+        )
     return named[mode]
 
 

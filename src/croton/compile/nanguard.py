@@ -70,7 +70,9 @@ class GuardedLowering(Lowering):
             value = jnp.asarray(self.value(source, env))
             _add(cotangents, source, jnp.broadcast_to(self.value(seed, env), value.shape).astype(value.dtype))
         for node in reversed(list(active)):
-            if any(v in cotangents for v in node.outputs) and not (isinstance(node.op, Mark) and node.outputs[0] in wrt):
+            if any(v in cotangents for v in node.outputs) and not (
+                isinstance(node.op, Mark) and node.outputs[0] in wrt
+            ):
                 self._pull(node, cotangents, env)
         for node in group:
             for v, w in zip(node.outputs, node.op.split(node.inputs)[2], strict=True):  # type: ignore[attr-defined]
@@ -92,7 +94,10 @@ class GuardedLowering(Lowering):
 
         outputs, pull = jax.vjp(forward, *[jnp.asarray(values[k]) for k in floats])
         seeds = [
-            cotangents.get(v, np.zeros(o.shape, jax.dtypes.float0) if not jnp.issubdtype(o.dtype, jnp.inexact) else jnp.zeros_like(o))
+            cotangents.get(
+                v,
+                np.zeros(o.shape, jax.dtypes.float0) if not jnp.issubdtype(o.dtype, jnp.inexact) else jnp.zeros_like(o),
+            )
             for v, o in zip(node.outputs, map(jnp.asarray, outputs), strict=True)
         ]
         for k, g in zip(floats, pull(seeds), strict=True):

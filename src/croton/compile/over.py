@@ -39,16 +39,22 @@ def run_over(
 
 def _columns(filters: Sequence[Callable[[Any], np.ndarray]], sequences: Sequence[Any], name: str) -> list[Any]:
     if len(sequences) != len(filters):
-        raise TypeError(f"over: function {name!r} has {len(filters)} inputs, {len(sequences)} sequences were given: one for each")
+        raise TypeError(
+            f"over: function {name!r} has {len(filters)} inputs, {len(sequences)} sequences were given: one for each"
+        )
     if not sequences:
-        raise TypeError(f"over: function {name!r} has no inputs, so nothing says how often to call it: give it an input")
+        raise TypeError(
+            f"over: function {name!r} has no inputs, so nothing says how often to call it: give it an input"
+        )
     columns: list[Any] = []
     for accept, sequence in zip(filters, sequences, strict=True):
         items = [accept(item) for item in sequence]
         columns.append(items)
     lengths = {len(c) for c in columns}
     if len(lengths) > 1:
-        raise ValueError(f"over: the sequences have lengths {', '.join(str(len(c)) for c in columns)}: they must be equal")
+        raise ValueError(
+            f"over: the sequences have lengths {', '.join(str(len(c)) for c in columns)}: they must be equal"
+        )
     if lengths == {0}:
         raise ValueError("over: the sequences are empty: there is no call to make")
     return columns
@@ -79,7 +85,11 @@ def _check_stackable(program: Program, runs: Sequence[Any], columns: Sequence[An
         shapes_key = (key, tuple(c[first].shape for c in columns), tuple(v.shape for v in carry))
         if shapes_key not in cache:
             count = len(program.plan.slices)
-            structs = [jax.ShapeDtypeStruct((count,), "int64"), *[_struct(c[first]) for c in columns], *map(_struct, carry)]
+            structs = [
+                jax.ShapeDtypeStruct((count,), "int64"),
+                *[_struct(c[first]) for c in columns],
+                *map(_struct, carry),
+            ]
             found = jax.eval_shape(lambda s, *v, key=key: program.trace(key, s, v, [])[0], *structs)
             program.traces -= 1
             cache[shapes_key] = [o.shape for o in found]
@@ -125,11 +135,11 @@ def _one_by_one(program: Program, columns: Sequence[Any]) -> list[np.ndarray]:
         for k in range(len(program.outputs)):
             shapes = {r[k].shape for r in results}
             if len(shapes) > 1:
-                raise ValueError(f"over: output {k} has the shapes {sorted(shapes)} in different calls: they cannot be stacked")
+                raise ValueError(
+                    f"over: output {k} has the shapes {sorted(shapes)} in different calls: they cannot be stacked"
+                )
         return [np.stack([r[k] for r in results]) for k in range(len(program.outputs))]
     except BaseException:
         for container, value in zip(program.containers, before, strict=True):
             container.value = value
         raise
-
-

@@ -38,7 +38,19 @@ class Bundle:
 
 
 def _tags(variable: Variable) -> dict[str, Any]:
-    hidden = ("owner", "index", "type", "name", "_tag", "_bundle", "container", "data", "_default_update", "strict", "allow_downcast")
+    hidden = (
+        "owner",
+        "index",
+        "type",
+        "name",
+        "_tag",
+        "_bundle",
+        "container",
+        "data",
+        "_default_update",
+        "strict",
+        "allow_downcast",
+    )
     state = {k: v for k, v in variable.__dict__.items() if k not in hidden}
     if variable.__dict__.get("_tag") is not None and vars(variable.tag):
         state["_tag"] = variable.tag
@@ -96,7 +108,9 @@ def _gather(variable: Variable) -> Bundle:
                 found[v] = None
                 for twin in () if v.owner is None else v.owner.outputs:
                     found.setdefault(twin)
-        updates = [(s, s.default_update) for s in found if isinstance(s, SharedVariable) and s.default_update is not None]
+        updates = [
+            (s, s.default_update) for s in found if isinstance(s, SharedVariable) and s.default_update is not None
+        ]
         wanted = [u for _, u in updates if u not in found]
     order: dict[Variable, None] = {v: None for v in found if v.owner is None}
     for node in toposort(list(found)):

@@ -23,7 +23,10 @@ def rebuild(outputs: Sequence[Variable], replace: Mapping[Variable, Variable]) -
 
 
 def copy_node(
-    node: Apply, inputs: Sequence[Variable], new: dict[Variable, Variable], substituted: Mapping[Variable, Variable] | None = None
+    node: Apply,
+    inputs: Sequence[Variable],
+    new: dict[Variable, Variable],
+    substituted: Mapping[Variable, Variable] | None = None,
 ) -> Apply:
     """``node`` on other inputs, noted in ``new``; its outputs keep their names, tags and place.
 
@@ -66,7 +69,9 @@ def clone(output: Any, replace: Any = None, strict: bool = True, share_inputs: b
         if not isinstance(old, Variable) or not isinstance(new, Variable):
             raise TypeError(f"clone replaces variables by variables, not {old!r} by {new!r}")
         if strict and not old.type.accepts(new.type):
-            raise TypeError(f"clone cannot replace {old} of type {old.type} by {new} of type {new.type}: pass strict=False")
+            raise TypeError(
+                f"clone cannot replace {old} of type {old.type} by {new} of type {new.type}: pass strict=False"
+            )
     if not share_inputs:
         for leaf in inputs(outputs, stop=pairs):
             if leaf not in pairs:

@@ -90,7 +90,9 @@ class GenericType(Type):
 class Variable:
     """A symbolic value: its type, an optional name, and the node that computes it (``owner``, output ``index``)."""
 
-    def __init__(self, type: Type, owner: Apply | None = None, index: int | None = None, name: str | None = None) -> None:
+    def __init__(
+        self, type: Type, owner: Apply | None = None, index: int | None = None, name: str | None = None
+    ) -> None:
         self.type = type
         self.owner = owner
         self.index = index
@@ -279,7 +281,9 @@ class Apply:
 
     __slots__ = ("__weakref__", "inputs", "op", "outputs", "place", "tag_")
 
-    def __init__(self, op: Op, inputs: Sequence[Variable], outputs: Sequence[Variable], place: Place | None = None) -> None:
+    def __init__(
+        self, op: Op, inputs: Sequence[Variable], outputs: Sequence[Variable], place: Place | None = None
+    ) -> None:
         for k, variable in enumerate(inputs):
             if not isinstance(variable, Variable):
                 raise TypeError(f"input {k} of {op} is a {type(variable).__name__}, not a variable")

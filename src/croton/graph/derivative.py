@@ -122,7 +122,11 @@ def is_discrete(v: Variable) -> bool:
 
 def float_uses(wrt: Variable, order: Sequence[Apply]) -> list[Variable]:
     """The floats that an integer variable becomes: what casts make directly of it, among the nodes of ``order``."""
-    return [n.outputs[0] for n in order if n.inputs[:1] == (wrt,) and hasattr(n.op, "dtype") and not is_discrete(n.outputs[0])]
+    return [
+        n.outputs[0]
+        for n in order
+        if n.inputs[:1] == (wrt,) and hasattr(n.op, "dtype") and not is_discrete(n.outputs[0])
+    ]
 
 
 def _settle_group(nodes: list[Apply]) -> dict[Variable, Variable]:
@@ -158,12 +162,22 @@ def _at_marks(
     points = [new.get(p, p) for w in wrt for p in targets[w]]
     if op.form == "forward":
         if any(is_discrete(w) for w in wrt):
-            raise TypeError(f"Rop with respect to an integer variable is not defined: {[w for w in wrt if is_discrete(w)]}")
-        return Derivative("forward", len(sources), len(seeds), len(points), op.types).make_node(*sources, *seeds, *points).outputs
+            raise TypeError(
+                f"Rop with respect to an integer variable is not defined: {[w for w in wrt if is_discrete(w)]}"
+            )
+        return (
+            Derivative("forward", len(sources), len(seeds), len(points), op.types)
+            .make_node(*sources, *seeds, *points)
+            .outputs
+        )
     types = tuple(t for w, t in zip(wrt, op.types, strict=True) for _ in targets[w])
     taken = []
     if points:
-        taken = Derivative(op.form, len(sources), len(seeds), len(points), types).make_node(*sources, *seeds, *points).outputs
+        taken = (
+            Derivative(op.form, len(sources), len(seeds), len(points), types)
+            .make_node(*sources, *seeds, *points)
+            .outputs
+        )
     results, k = [], 0
     for w, type_ in zip(wrt, op.types, strict=True):
         own, k = taken[k : k + len(targets[w])], k + len(targets[w])

@@ -71,7 +71,9 @@ def _layout(roots: Sequence[Variable]) -> tuple[list[_Box], list[tuple[_Box, _Bo
             arrows.append((source(v), box))
             box.layer = max(box.layer, source(v).layer + 1)
     for k, root in enumerate(roots):
-        box = found["output", k] = _Box(root.name or f"output {k}" if len(roots) > 1 else root.name or "output", "output")
+        box = found["output", k] = _Box(
+            root.name or f"output {k}" if len(roots) > 1 else root.name or "output", "output"
+        )
         box.layer = source(root).layer + 1
         arrows.append((source(root), box))
     boxes = list(found.values())
@@ -145,13 +147,19 @@ def _png(boxes: Sequence[_Box], arrows: Sequence[tuple[_Box, _Box]], target: Pat
     for start, end in arrows:
         axes.add_patch(
             FancyArrowPatch(
-                (start.x, start.y + _HEIGHT / 2), (end.x, end.y - _HEIGHT / 2), arrowstyle="-|>", mutation_scale=10, color="#666666"
+                (start.x, start.y + _HEIGHT / 2),
+                (end.x, end.y - _HEIGHT / 2),
+                arrowstyle="-|>",
+                mutation_scale=10,
+                color="#666666",
             )
         )
     for b in boxes:
         corner = (b.x - b.width / 2, b.y - _HEIGHT / 2)
         axes.add_patch(
-            FancyBboxPatch(corner, b.width, _HEIGHT, boxstyle="round,pad=0,rounding_size=6", fc=_COLOURS[b.kind], ec="#444444")
+            FancyBboxPatch(
+                corner, b.width, _HEIGHT, boxstyle="round,pad=0,rounding_size=6", fc=_COLOURS[b.kind], ec="#444444"
+            )
         )
         axes.text(b.x, b.y, b.label, ha="center", va="center", family="monospace", fontsize=8)
     figure.savefig(target, dpi=100)

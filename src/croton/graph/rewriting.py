@@ -122,7 +122,9 @@ def _rewrite_once(outputs: list[Variable], rules: list[Rule], cache: dict[Any, A
             results = [result] if isinstance(result, Variable) else list(result)
             for old, output, fresh in zip(node.outputs, current.outputs, results, strict=True):
                 if not output.type.accepts(fresh.type):
-                    raise TypeError(f"rewrite {rule.name} replaced a {output.type} by a {fresh.type}: please report this")
+                    raise TypeError(
+                        f"rewrite {rule.name} replaced a {output.type} by a {fresh.type}: please report this"
+                    )
                 if fresh.name is None and fresh.owner is not None:
                     fresh.name = old.name
                 new[old] = new[output] = fresh

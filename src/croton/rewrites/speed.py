@@ -40,6 +40,8 @@ def _argmax_before_softmax(node: Apply) -> Variable | None:
 
 SPEED: list[Rule] = [
     Rule("local_pow_by_number", ew("pow"), _pow_by_number, frozenset({"speed"})),
-    Rule("local_argmax_of_increasing", lambda op: isinstance(op, Reduction), _argmax_before_softmax, frozenset({"speed"})),
+    Rule(
+        "local_argmax_of_increasing", lambda op: isinstance(op, Reduction), _argmax_before_softmax, frozenset({"speed"})
+    ),
     rule("local_double_negative", [(ew("neg"), (ew("neg"), "x"))], lambda x: x, "speed"),
 ]

@@ -167,7 +167,12 @@ _ONE_PLUS_EXP = (ADD, 1, (EXP, "x"))
 STABILIZE: list[Rule] = [
     # The softmax and the sigmoid, where they are written out.
     Rule("local_softmax_written_out", DIV, _softmax_written_out, frozenset({"stabilize"})),
-    rule("local_inv_1_plus_exp", [(DIV, 1, _ONE_PLUS_EXP), (INV, _ONE_PLUS_EXP)], lambda x: sigmoid(_minus(x)), "stabilize"),
+    rule(
+        "local_inv_1_plus_exp",
+        [(DIV, 1, _ONE_PLUS_EXP), (INV, _ONE_PLUS_EXP)],
+        lambda x: sigmoid(_minus(x)),
+        "stabilize",
+    ),
     rule("local_exp_over_1_plus_exp", [(DIV, (EXP, "x"), _ONE_PLUS_EXP)], lambda x: sigmoid(x), "stabilize"),
     rule("local_ratio_over_1_plus_exp", [(DIV, "c", _ONE_PLUS_EXP)], lambda c, x: c * sigmoid(_minus(x)), "stabilize"),
     Rule("local_exp_times_sigmoid", MUL, _exp_times_sigmoid, frozenset({"stabilize"})),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast as static_cast
+from typing import Any
+from typing import cast as static_cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -74,7 +75,9 @@ def constant(x: Any, name: str | None = None, ndim: int | None = None, dtype: st
         if data.dtype.kind not in "biufc" or str(data.dtype) not in DTYPES:
             raise AsTensorError(f"cannot make a tensor of {type(x).__name__} {x!r}: it is not an array of numbers")
     if dtype is not None:
-        data = np.asarray(literal if literal is not None else data).astype(config.floatX if dtype == "floatX" else dtype)
+        data = np.asarray(literal if literal is not None else data).astype(
+            config.floatX if dtype == "floatX" else dtype
+        )
     if ndim is not None:
         if data.ndim > ndim:
             raise ValueError(f"constant of {data.ndim} dimensions where at most {ndim} were asked for")
@@ -158,7 +161,9 @@ def cast(x: Any, dtype: str) -> TensorVariable:
     if x.dtype == dtype:
         return x
     if x.dtype.startswith("complex") and not dtype.startswith("complex"):
-        raise TypeError(f"casting {x} from {x.dtype} to {dtype} would lose the imaginary part: use real(), imag() or abs()")
+        raise TypeError(
+            f"casting {x} from {x.dtype} to {dtype} would lose the imaginary part: use real(), imag() or abs()"
+        )
     if isinstance(x, TensorConstant):
         return constant(x.data if x.literal is None else x.literal, x.name, dtype=dtype)
     return Cast(dtype)(x)

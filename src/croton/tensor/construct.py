@@ -45,7 +45,9 @@ class Alloc(TensorOp):
             raise ValueError(f"alloc: the shape {wanted} has a negative length")
         for given, n in zip(value.shape[::-1], wanted[::-1], strict=False):
             if given not in (1, n):
-                raise ValueError(f"alloc: a value of shape {tuple(value.shape)} does not spread over the shape {wanted}")
+                raise ValueError(
+                    f"alloc: a value of shape {tuple(value.shape)} does not spread over the shape {wanted}"
+                )
         small = isinstance(value, np.ndarray) and value.dtype.kind in "biu" and np.prod(wanted) <= HOST_LIMIT
         return np.broadcast_to(value, wanted).copy() if small else jnp.broadcast_to(value, wanted)
 
@@ -197,7 +199,10 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: str | None = None
             raise TypeError(f"arange takes scalars, not {part} of type {part.type}")
     if dtype is None:
         common = upcast(*[p.dtype for p in parts])
-        weak = all(p.dtype in ("float32", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32") for p in parts)
+        weak = all(
+            p.dtype in ("float32", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
+            for p in parts
+        )
         dtype = "int64" if common[0] in "biu" else config.floatX if weak else common
     return ARange(config.floatX if dtype == "floatX" else dtype)(*parts)
 
@@ -309,5 +314,3 @@ def get_scalar_constant_value(v: Any) -> Any:
     if value is None:
         raise NotScalarConstantError(f"{v} is not a scalar constant")
     return np.asarray(value)
-
-

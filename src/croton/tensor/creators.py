@@ -51,7 +51,9 @@ def _plural(name: str, create: Callable[..., Any]) -> Callable[..., Any]:
         return [create(n) for n in names] if len(names) > 1 else create(names[0])
 
     several.__name__ = several.__qualname__ = name
-    several.__doc__ = f"Several variables: ``{name}('a', 'b')``, ``{name}('ab')`` or ``{name}(2)``, as {name[:-1]} makes one."
+    several.__doc__ = (
+        f"Several variables: ``{name}('a', 'b')``, ``{name}('ab')`` or ``{name}(2)``, as {name[:-1]} makes one."
+    )
     return several
 
 
@@ -64,7 +66,9 @@ def tensor(
     >>> T.tensor('int32', (False, True), 'x').type
     TensorType(int32, (?, 1))
     """
-    return TensorType(dtype or config.floatX, broadcastable if broadcastable is not None else (), name, sparse_grad)(name)
+    return TensorType(dtype or config.floatX, broadcastable if broadcastable is not None else (), name, sparse_grad)(
+        name
+    )
 
 
 CREATORS: dict[str, Any] = {}

@@ -153,8 +153,22 @@ _ROWS = [
     Row("int_div", 2, _same, lambda xp, x, y: x // y, "the floor of x / y", True),
     Row("mod", 2, _same, lambda xp, x, y: x % y, "x - y floor(x / y), with the sign of y", True),
     Row("pow", 2, _same, _power, "x to the power y", True),
-    Row("maximum", 2, _same, _first_largest, "the larger of x and y, NaN if either is; a tie's derivative goes to x", True),
-    Row("minimum", 2, _same, _first_smallest, "the smaller of x and y, NaN if either is; a tie's derivative goes to x", True),
+    Row(
+        "maximum",
+        2,
+        _same,
+        _first_largest,
+        "the larger of x and y, NaN if either is; a tie's derivative goes to x",
+        True,
+    ),
+    Row(
+        "minimum",
+        2,
+        _same,
+        _first_smallest,
+        "the smaller of x and y, NaN if either is; a tie's derivative goes to x",
+        True,
+    ),
     Row("clip", 3, _same, _clip, "x, but at least low and at most high; derivative 1 at both bounds", True),
     Row("switch", 3, _choice, lambda xp, c, x, y: xp.where(c, x, y), "x where the condition holds, else y", True),
     Row("identity", 1, _same, lambda xp, x: x, "x", True),
@@ -194,7 +208,13 @@ _ROWS = [
     Row("arcsin", 1, _floating, _named("arcsin"), "the angle whose sine is x"),
     Row("arccos", 1, _floating, _named("arccos"), "the angle whose cosine is x"),
     Row("arctan", 1, _floating, _named("arctan"), "the angle whose tangent is x"),
-    Row("arctan2", 2, _floating, _named("arctan2"), "the angle of the point (y, x): arctan(x / y) with the right quadrant"),
+    Row(
+        "arctan2",
+        2,
+        _floating,
+        _named("arctan2"),
+        "the angle of the point (y, x): arctan(x / y) with the right quadrant",
+    ),
     Row("sinh", 1, _floating, _named("sinh"), "(exp(x) - exp(-x)) / 2"),
     Row("cosh", 1, _floating, _named("cosh"), "(exp(x) + exp(-x)) / 2"),
     Row("tanh", 1, _floating, _named("tanh"), "sinh(x) / cosh(x)"),
@@ -203,7 +223,13 @@ _ROWS = [
     Row("arctanh", 1, _floating, _named("arctanh"), "the number whose hyperbolic tangent is x"),
     Row("deg2rad", 1, _floating, _named("deg2rad"), "degrees to radians: x pi / 180"),
     Row("rad2deg", 1, _floating, _named("rad2deg"), "radians to degrees: 180 x / pi"),
-    Row("erf", 1, _floating, lambda xp, x: jsp.erf(x), "the error function: 2 / sqrt(pi) times the integral of exp(-t²) from 0 to x"),
+    Row(
+        "erf",
+        1,
+        _floating,
+        lambda xp, x: jsp.erf(x),
+        "the error function: 2 / sqrt(pi) times the integral of exp(-t²) from 0 to x",
+    ),
     Row("erfc", 1, _floating, lambda xp, x: jsp.erfc(x), "1 - erf(x), accurate where that is small"),
     Row("erfinv", 1, _floating, lambda xp, x: jsp.erfinv(x), "the number whose error function is x"),
     Row("log_erfc", 1, _floating, _log_erfc, "log(erfc(x)), also where erfc(x) underflows"),
@@ -212,13 +238,27 @@ _ROWS = [
     Row("psi", 1, _floating, lambda xp, x: jsp.digamma(x), "the derivative of gammaln"),
     Row("xlogx", 1, _floating, lambda xp, x: _xlogy(x, x), "x log(x), and 0 at x = 0"),
     Row("xlogy0", 2, _floating, lambda xp, x, y: _xlogy(x, y), "x log(y), and 0 where x is 0"),
-    Row("mul_or_zero", 2, _floating, lambda xp, x, y: _times_or_zero(x, y), "x y, and 0 where x is 0 though y be infinite"),
+    Row(
+        "mul_or_zero",
+        2,
+        _floating,
+        lambda xp, x, y: _times_or_zero(x, y),
+        "x y, and 0 where x is 0 though y be infinite",
+    ),
     Row("real", 1, _part, lambda xp, x: x.real, "the real part"),
     Row("imag", 1, _part, lambda xp, x: x.imag if np.iscomplexobj(x) else x * 0, "the imaginary part"),
     Row("conj", 1, _same, _named("conj"), "the complex conjugate"),
-    Row("angle", 1, lambda d: ([d], _part(d)[1] if d.startswith("c") else _float_of(d)), _named("angle"), "the argument of x"),
+    Row(
+        "angle",
+        1,
+        lambda d: ([d], _part(d)[1] if d.startswith("c") else _float_of(d)),
+        _named("angle"),
+        "the argument of x",
+    ),
     # A derivative does not flow to x where the condition is false; the value is x everywhere (see rewrites/switches.py).
-    Row("flow_where", 2, lambda c, d: (["bool", d], d), lambda xp, c, x: jnp.where(c, x, jax.lax.stop_gradient(x)), "x"),
+    Row(
+        "flow_where", 2, lambda c, d: (["bool", d], d), lambda xp, c, x: jnp.where(c, x, jax.lax.stop_gradient(x)), "x"
+    ),
 ]
 ROWS: dict[str, Row] = {row.name: row for row in _ROWS}
 
@@ -317,7 +357,9 @@ bitwise_and, bitwise_or, bitwise_xor, bitwise_not = and_, or_, xor, invert
 exp, exp2, expm1, log, log2, log10, log1p, sqrt = map(
     Elemwise, ("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt")
 )
-sin, cos, tan, arcsin, arccos, arctan, arctan2 = map(Elemwise, ("sin", "cos", "tan", "arcsin", "arccos", "arctan", "arctan2"))
+sin, cos, tan, arcsin, arccos, arctan, arctan2 = map(
+    Elemwise, ("sin", "cos", "tan", "arcsin", "arccos", "arctan", "arctan2")
+)
 sinh, cosh, tanh, arcsinh, arccosh, arctanh = map(Elemwise, ("sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh"))
 deg2rad, rad2deg = Elemwise("deg2rad"), Elemwise("rad2deg")
 erf, erfc, erfinv, log_erfc = map(Elemwise, ("erf", "erfc", "erfinv", "log_erfc"))
@@ -336,7 +378,11 @@ def round(a: Any, mode: str | None = None) -> Any:
     >>> T.round(T.constant([0.5, 1.5])).eval()
     array([0., 2.])
     """
-    modes = {None: round_half_to_even, "half_to_even": round_half_to_even, "half_away_from_zero": round_half_away_from_zero}
+    modes = {
+        None: round_half_to_even,
+        "half_to_even": round_half_to_even,
+        "half_away_from_zero": round_half_away_from_zero,
+    }
     if mode not in modes:
         raise ValueError(f"round: mode {mode!r} is neither 'half_to_even' nor 'half_away_from_zero'")
     return modes[mode](a)
@@ -352,7 +398,7 @@ def divmod(x: Any, y: Any) -> tuple[Any, Any]:
     return int_div(x, y), mod(x, y)
 
 
-__all__ = [  # noqa: PLE0604
+__all__ = [
     *sorted(
         name
         for name, value in list(globals().items())

@@ -128,7 +128,9 @@ class IncSubtensor(_Indexed):
         node.inputs = (x, y, *rest)
         selected = _result_shape(kind(x).shape, list(self.parts(node)))
         if kind(y).ndim > len(selected):
-            raise ValueError(f"{self}: {y} has {kind(y).ndim} dimensions, the part of {x} it goes to has {len(selected)}")
+            raise ValueError(
+                f"{self}: {y} has {kind(y).ndim} dimensions, the part of {x} it goes to has {len(selected)}"
+            )
         broadcast_shapes(str(self), [selected, kind(y).shape])
         return [TensorType(kind(x).dtype, shape=kind(x).shape)]
 
@@ -208,7 +210,9 @@ class _Selection:
 
         def error(found: Any = None) -> Exception:
             what = "" if found is None else f" {found}"
-            return IndexError(f"index{what} is out of bounds for dimension {part.axis} of {node.inputs[0]}, of length {n}")
+            return IndexError(
+                f"index{what} is out of bounds for dimension {part.axis} of {node.inputs[0]}, of length {n}"
+            )
 
         if isinstance(where, np.ndarray):
             wrong = (where < -n) | (where >= n)
@@ -423,13 +427,13 @@ def _with_part(name: str, x: Any, y: Any, replace: bool) -> TensorVariable:
         raise TypeError(f"{name} takes an indexed tensor such as x[1:] as its first argument, not {x}")
     whole, y = as_tensor_variable(node.inputs[0]), as_tensor_variable(y)
     if y.ndim > kind(x).ndim:
-        raise TypeError(f"{name}: the value {y} has {y.ndim} dimensions, more than the {kind(x).ndim} of the part it goes to")
+        raise TypeError(
+            f"{name}: the value {y} has {y.ndim} dimensions, more than the {kind(x).ndim} of the part it goes to"
+        )
     return IncSubtensor(node.op.index, replace)(whole, cast(y, whole.dtype), *node.inputs[1:])
 
 
-def set_subtensor(
-    x: Any, y: Any, inplace: bool = False, tolerate_inplace_aliasing: bool = False
-) -> TensorVariable:
+def set_subtensor(x: Any, y: Any, inplace: bool = False, tolerate_inplace_aliasing: bool = False) -> TensorVariable:
     """With x an indexed tensor such as ``a[1:3]``: ``a`` with that part replaced by ``y``; of equal indices the last one wins.
 
     ``y`` broadcasts to the part and is cast to the dtype of ``a``. ``inplace`` has no effect on any value.
@@ -557,7 +561,11 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> TensorVariable:
     from croton.tensor.shape import stack
 
     a = as_tensor_variable(a)
-    table = stack([as_tensor_variable(c) for c in choices]) if isinstance(choices, list | tuple) else as_tensor_variable(choices)
+    table = (
+        stack([as_tensor_variable(c) for c in choices])
+        if isinstance(choices, list | tuple)
+        else as_tensor_variable(choices)
+    )
     if table.ndim <= a.ndim:
         table = table.dimshuffle(0, *["x"] * (a.ndim - table.ndim + 1), *range(1, table.ndim))
     grid = []

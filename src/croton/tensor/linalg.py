@@ -34,7 +34,9 @@ class Dot(TensorOp):
         a, b = kind(x).shape, kind(y).shape
         left, right = a[-1], b[-2] if len(b) > 1 else b[0]
         if left is not None and right is not None and left != right:
-            raise ValueError(f"dot: shape mismatch: {x} of shape {a} and {y} of shape {b} do not agree in {left} and {right}")
+            raise ValueError(
+                f"dot: shape mismatch: {x} of shape {a} and {y} of shape {b} do not agree in {left} and {right}"
+            )
         return [TensorType(kind(x).dtype, shape=a[:-1] + b[:-2] + (b[-1:] if len(b) > 1 else ()))]
 
     def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
@@ -153,7 +155,9 @@ def _tensordot(x: Any, y: Any, axes: Any, batch: int) -> TensorVariable:
     for variable, chosen in ((x, left), (y, right)):
         for axis in chosen:
             if not -variable.ndim <= axis < variable.ndim:
-                raise ValueError(f"tensordot: axis {axis} is out of range for {variable}, which has {variable.ndim} dimensions")
+                raise ValueError(
+                    f"tensordot: axis {axis} is out of range for {variable}, which has {variable.ndim} dimensions"
+                )
     dtype = upcast(x.dtype, y.dtype)
     pairs = (tuple(int(a) % x.ndim for a in left), tuple(int(b) % y.ndim for b in right))
     return TensorDot(pairs, batch)(cast(x, dtype), cast(y, dtype))
@@ -168,7 +172,9 @@ def batched_dot(a: Any, b: Any) -> TensorVariable:
     """
     a, b = as_tensor_variable(a), as_tensor_variable(b)
     if a.ndim == 0 or b.ndim == 0:
-        raise TypeError(f"batched_dot takes tensors of at least one dimension, got {a} of type {a.type} and {b} of type {b.type}")
+        raise TypeError(
+            f"batched_dot takes tensors of at least one dimension, got {a} of type {a.type} and {b} of type {b.type}"
+        )
     if a.ndim == 1 or b.ndim == 1:
         return (a.dimshuffle(0, *["x"] * (b.ndim - 1)) if a.ndim == 1 else a) * (
             b.dimshuffle(0, *["x"] * (a.ndim - 1)) if b.ndim == 1 else b

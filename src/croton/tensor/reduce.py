@@ -21,10 +21,12 @@ from croton.tensor.variable import TensorVariable
 # Longer sums of float32 are taken in two steps, so that rounding grows with the root of the length at most.
 _BLOCK = 1024
 
+
 def _sum(xp: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     if xp is jnp and x.dtype in (jnp.float32, jnp.float16) and np.prod([x.shape[a] for a in axis]) > _BLOCK * 64:
         return _sum_in_blocks(x, axis, keepdims)
     return xp.sum(x, axis=axis, keepdims=keepdims, dtype=x.dtype)
+
 
 def _sum_in_blocks(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     kept = [a for a in range(x.ndim) if a not in axis]
@@ -36,8 +38,10 @@ def _sum_in_blocks(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     total = rows.sum(-1)
     return total.reshape([1 if a in axis else n for a, n in enumerate(x.shape)]) if keepdims else total
 
+
 def _named(name: str) -> Callable[..., Any]:
     return lambda xp, x, axis, keepdims: getattr(xp, name)(x, axis=axis, keepdims=keepdims)
+
 
 def _extreme(name: str) -> Callable[..., Any]:
     def meaning(xp: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
@@ -46,6 +50,7 @@ def _extreme(name: str) -> Callable[..., Any]:
         return getattr(xp, name)(x, axis=axis, keepdims=keepdims)
 
     return meaning
+
 
 def _position(name: str) -> Callable[..., Any]:
     def meaning(xp: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
@@ -58,14 +63,17 @@ def _position(name: str) -> Callable[..., Any]:
 
     return meaning
 
+
 def _logsumexp(xp: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     import jax
 
     return jax.scipy.special.logsumexp(x, axis=axis, keepdims=keepdims)
 
+
 def _wide(dtype: str) -> str:
     """The dtype of a sum: integers widen to 64 bits."""
     return {"b": "int64", "i": "int64", "u": "uint64"}.get(np.dtype(dtype).kind, dtype)
+
 
 @dataclass(frozen=True)
 class ReductionRow:
@@ -76,17 +84,23 @@ class ReductionRow:
     doc: str
     connected: bool = True
 
+
 REDUCTIONS: dict[str, ReductionRow] = {
     "sum": ReductionRow(_sum, _wide, "the sum of the elements"),
     "prod": ReductionRow(_named("prod"), _wide, "the product of the elements"),
     "max": ReductionRow(_extreme("max"), lambda d: d, "the largest element, NaN if one is"),
     "min": ReductionRow(_extreme("min"), lambda d: d, "the smallest element, NaN if one is"),
-    "argmax": ReductionRow(_position("argmax"), lambda d: "int64", "the position of the largest element, the first of equals", False),
-    "argmin": ReductionRow(_position("argmin"), lambda d: "int64", "the position of the smallest element, the first of equals", False),
+    "argmax": ReductionRow(
+        _position("argmax"), lambda d: "int64", "the position of the largest element, the first of equals", False
+    ),
+    "argmin": ReductionRow(
+        _position("argmin"), lambda d: "int64", "the position of the smallest element, the first of equals", False
+    ),
     "all": ReductionRow(_named("all"), lambda d: "bool", "whether every element holds"),
     "any": ReductionRow(_named("any"), lambda d: "bool", "whether some element holds"),
     "logsumexp": ReductionRow(_logsumexp, lambda d: d, "log of the sum of exp of the elements, without overflow"),
 }
+
 
 @dataclass(frozen=True)
 class Reduction(TensorOp):
@@ -123,6 +137,7 @@ class Reduction(TensorOp):
     def __str__(self) -> str:
         return f"{self.name}{{axis={self.axis}}}" if self.axis else self.name
 
+
 def normal_axis(x: TensorVariable, axis: Any, what: str) -> tuple[int, ...]:
     """``axis`` (None, an int or several, negative ones too) as sorted non-negative numbers."""
     if axis is None:
@@ -141,6 +156,7 @@ def normal_axis(x: TensorVariable, axis: Any, what: str) -> tuple[int, ...]:
         raise ValueError(f"{what}: axis {axis} names a dimension twice")
     return tuple(sorted(found)) if x.ndim else ()
 
+
 def reduce(name: str, x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
     """The reduction called ``name`` of ``x`` over ``axis`` (all axes if None)."""
     x = as_tensor_variable(x)
@@ -148,13 +164,17 @@ def reduce(name: str, x: Any, axis: Any = None, keepdims: bool = False) -> Tenso
         x = x if x.dtype == "bool" else neq(x, 0)
     return Reduction(name, normal_axis(x, axis, name), bool(keepdims))(x)
 
-def _accumulated(name: str, x: Any, axis: Any, dtype: str | None, keepdims: bool, acc_dtype: str | None) -> TensorVariable:
+
+def _accumulated(
+    name: str, x: Any, axis: Any, dtype: str | None, keepdims: bool, acc_dtype: str | None
+) -> TensorVariable:
     x = as_tensor_variable(x)
     out = x.dtype if dtype is None and x.dtype[0] not in "biu" else dtype
     if acc_dtype is not None or dtype is not None:
         x = cast(x, acc_dtype or dtype)  # type: ignore[arg-type]
     result = reduce(name, x, axis, keepdims)
     return result if out is None else cast(result, out)
+
 
 def sum(
     input: Any, axis: Any = None, dtype: str | None = None, keepdims: bool = False, acc_dtype: str | None = None
@@ -168,6 +188,7 @@ def sum(
     array([4., 6.])
     """
     return _accumulated("sum", input, axis, dtype, keepdims, acc_dtype)
+
 
 def prod(
     input: Any,
@@ -184,6 +205,7 @@ def prod(
     array(6.)
     """
     return _accumulated("prod", input, axis, dtype, keepdims, acc_dtype)
+
 
 def mean(
     input: Any,
@@ -213,6 +235,7 @@ def mean(
         count = shape[a] * count
     return cast(true_div(total, cast(count, total.dtype)), out)
 
+
 def var(input: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False, corrected: bool = False) -> TensorVariable:
     """The variance over ``axis``: the sum of squared distances from the mean over (n - ddof).
 
@@ -234,6 +257,7 @@ def var(input: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False, cor
         total = total - sqr(sum(residue, axes, keepdims=keepdims)) / cast(count, x.dtype)
     return true_div(total, cast(count - ddof, x.dtype))
 
+
 def std(input: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False, corrected: bool = False) -> TensorVariable:
     """The standard deviation: the root of ``var``.
 
@@ -242,6 +266,7 @@ def std(input: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False, cor
     array(1.)
     """
     return sqrt(var(input, axis, ddof, keepdims, corrected))
+
 
 def max(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
     """The largest element over ``axis``; NaN if one is NaN; ValueError at run time where there is none.
@@ -252,6 +277,7 @@ def max(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
     """
     return reduce("max", x, axis, keepdims)
 
+
 def min(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
     """The smallest element over ``axis``, as ``max``.
 
@@ -260,6 +286,7 @@ def min(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
     array(1.)
     """
     return reduce("min", x, axis, keepdims)
+
 
 def argmax(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
     """The position (int64) of the largest element along ``axis``, of all elements in C order if None; the first of equals.
@@ -270,6 +297,7 @@ def argmax(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
     """
     return reduce("argmax", x, axis, keepdims)
 
+
 def argmin(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
     """The position (int64) of the smallest element, as ``argmax``.
 
@@ -278,6 +306,7 @@ def argmin(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
     array(0)
     """
     return reduce("argmin", x, axis, keepdims)
+
 
 def max_and_argmax(a: Any, axis: Any = None, keepdims: bool = False) -> list[TensorVariable]:
     """``[max(a), argmax(a)]``.
@@ -288,6 +317,7 @@ def max_and_argmax(a: Any, axis: Any = None, keepdims: bool = False) -> list[Ten
     """
     return [max(a, axis, keepdims), argmax(a, axis, keepdims)]
 
+
 def all(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
     """Whether every element is true (not zero).
 
@@ -297,6 +327,7 @@ def all(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
     """
     return reduce("all", x, axis, keepdims)
 
+
 def any(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
     """Whether some element is true (not zero).
 
@@ -305,6 +336,7 @@ def any(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
     array(True)
     """
     return reduce("any", x, axis, keepdims)
+
 
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
     """log(sum(exp(x))) over ``axis``, computed without overflow.
@@ -316,6 +348,7 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariabl
     x = as_tensor_variable(x)
     return reduce("logsumexp", x if x.dtype[0] in "fc" else cast(x, config.floatX), axis, keepdims)
 
+
 def ptp(a: Any, axis: Any = None) -> TensorVariable:
     """The range: largest less smallest element.
 
@@ -324,6 +357,7 @@ def ptp(a: Any, axis: Any = None) -> TensorVariable:
     array(3.)
     """
     return subtract(max(a, axis), min(a, axis))
+
 
 def norm(x: Any, ord: float | str, axis: Any = None, keepdims: bool = False) -> TensorVariable:
     """The vector norm (sum |x|^ord)^(1/ord) over ``axis``; 0 counts non-zeros, ±inf is the extreme of |x|; 2 has derivative 0 at 0.
@@ -348,4 +382,3 @@ def norm(x: Any, ord: float | str, axis: Any = None, keepdims: bool = False) -> 
         empty = eq(total, 0)
         return switch(empty, 0, sqrt(switch(empty, 1, total)))
     return pow(sum(pow(abs_(x), ord), axis, keepdims=keepdims), 1.0 / float(ord))
-

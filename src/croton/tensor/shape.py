@@ -108,7 +108,12 @@ def static_value(x: Variable) -> np.ndarray | None:
 
 def _static_element(node: Apply) -> np.ndarray | None:
     source, index = node.inputs[0], getattr(node.op, "index", ())
-    if source.owner is not None and isinstance(source.owner.op, Shape) and len(index) == 1 and isinstance(index[0], int):
+    if (
+        source.owner is not None
+        and isinstance(source.owner.op, Shape)
+        and len(index) == 1
+        and isinstance(index[0], int)
+    ):
         length = kind(source.owner.inputs[0]).shape[index[0]]
         return None if length is None else np.asarray(length)
     whole = static_value(source)
@@ -169,7 +174,9 @@ class Reshape(TensorOp):
         rest = int(np.prod([n for n in wanted if n != -1]))
         holes = wanted.count(-1)
         if holes > 1 or any(n < -1 for n in wanted) or (x.size != rest if not holes else rest == 0 or x.size % rest):
-            raise ValueError(f"reshape: cannot reshape an array of shape {tuple(x.shape)} ({x.size} elements) to {wanted}")
+            raise ValueError(
+                f"reshape: cannot reshape an array of shape {tuple(x.shape)} ({x.size} elements) to {wanted}"
+            )
         return x.reshape(wanted)
 
 
@@ -211,7 +218,11 @@ def flatten(x: Any, ndim: int | None = None, outdim: int | None = None) -> Tenso
     if None not in x.type.shape and x.ndim:
         kept = list(x.type.shape[: ndim - 1])
         return reshape(x, (*kept, int(np.prod(x.type.shape[ndim - 1 :]))))  # type: ignore[arg-type]
-    return reshape(x, (*kept, -1)) if not kept else reshape(x, (*kept, _product([x.shape[k] for k in range(ndim - 1, x.ndim)])))
+    return (
+        reshape(x, (*kept, -1))
+        if not kept
+        else reshape(x, (*kept, _product([x.shape[k] for k in range(ndim - 1, x.ndim)])))
+    )
 
 
 def _product(lengths: Sequence[Any]) -> Any:
@@ -247,7 +258,9 @@ class DimShuffle(TensorOp):
         kept = [p for p in self.new_order if p != "x"]
         for axis in range(x.ndim):
             if axis not in kept and x.shape[axis] != 1:
-                raise ValueError(f"dimshuffle: cannot drop dimension {axis} of shape {tuple(x.shape)}: its length is not 1")
+                raise ValueError(
+                    f"dimshuffle: cannot drop dimension {axis} of shape {tuple(x.shape)}: its length is not 1"
+                )
         dropped = [a for a in range(x.ndim) if a not in kept]
         x = x.transpose((*kept, *dropped)) if [*kept, *dropped] != list(range(x.ndim)) else x
         lengths = iter(x.shape)
@@ -284,7 +297,9 @@ def dimshuffle(x: Any, pattern: Sequence[int | str]) -> TensorVariable:
         raise ValueError(f"dimshuffle{tuple(pattern)} of {x} names a dimension twice")
     for axis, length in enumerate(x.type.shape):
         if axis not in numbers and length != 1 and (length is not None or x.owner is None):
-            raise ValueError(f"dimshuffle{tuple(pattern)} of {x} drops dimension {axis}, which is not known to have length 1")
+            raise ValueError(
+                f"dimshuffle{tuple(pattern)} of {x} drops dimension {axis}, which is not known to have length 1"
+            )
     return x if order == list(range(x.ndim)) else DimShuffle(tuple(order))(x)
 
 
@@ -371,7 +386,11 @@ class SpecifyShape(TensorOp):
 
     def output_types(self, x: Variable) -> Sequence[Type]:
         own = kind(x).shape
-        return [TensorType(kind(x).dtype, shape=tuple(b if a is None else a for a, b in zip(self.lengths, own, strict=True)))]
+        return [
+            TensorType(
+                kind(x).dtype, shape=tuple(b if a is None else a for a, b in zip(self.lengths, own, strict=True))
+            )
+        ]
 
     def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
         (x,) = values
@@ -405,7 +424,9 @@ def specify_shape(x: Any, shape: Any) -> TensorVariable:
     (False, True)
     """
     x = as_tensor_variable(x)
-    _, lengths = lengths_of([-1 if n is None else n for n in shape] if isinstance(shape, list | tuple) else shape, "specify_shape")
+    _, lengths = lengths_of(
+        [-1 if n is None else n for n in shape] if isinstance(shape, list | tuple) else shape, "specify_shape"
+    )
     if lengths is None or len(lengths) != x.ndim:
         raise ValueError(f"specify_shape of {x}: {shape} does not have its {x.ndim} dimensions")
     return SpecifyShape(tuple(None if n is None or n < 0 else n for n in lengths), AssertionError)(x)
@@ -443,7 +464,9 @@ def patternbroadcast(x: Any, broadcastable: Sequence[bool]) -> TensorVariable:
     """
     x = as_tensor_variable(x)
     if len(broadcastable) != x.ndim:
-        raise ValueError(f"patternbroadcast of {x}: the pattern {tuple(broadcastable)} does not have its {x.ndim} dimensions")
+        raise ValueError(
+            f"patternbroadcast of {x}: the pattern {tuple(broadcastable)} does not have its {x.ndim} dimensions"
+        )
     loose = unbroadcast(x, *[a for a in range(x.ndim) if x.broadcastable[a] and not broadcastable[a]])
     return addbroadcast(loose, *[a for a in range(x.ndim) if broadcastable[a] and not loose.broadcastable[a]])
 
@@ -494,7 +517,9 @@ def join(axis: Any, *tensors_list: Any) -> TensorVariable:
     tensors = [as_tensor_variable(t) for t in tensors_list]
     ranks = {t.ndim for t in tensors}
     if len(ranks) > 1 or ranks == {0}:
-        raise TypeError(f"join takes tensors of one rank and at least 1 dimension, got {', '.join(f'{t}: {t.type}' for t in tensors)}")
+        raise TypeError(
+            f"join takes tensors of one rank and at least 1 dimension, got {', '.join(f'{t}: {t.type}' for t in tensors)}"
+        )
     (ndim,) = ranks
     if not -ndim <= axis < ndim:
         raise IndexError(f"join: axis {axis} is out of range for tensors of {ndim} dimensions")
@@ -615,7 +640,9 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> TensorVariable:
     """
     x, repeats = as_tensor_variable(x), as_tensor_variable(repeats)
     if repeats.dtype[0] not in "biu" or repeats.ndim > 1:
-        raise TypeError(f"repeat: repeats must be an integer or a vector of integers, not {repeats} of type {repeats.type}")
+        raise TypeError(
+            f"repeat: repeats must be an integer or a vector of integers, not {repeats} of type {repeats.type}"
+        )
     if axis is None:
         x, axis = flatten(x, 1) if x.ndim != 1 else x, 0
     return Repeat(normal_axis(x, axis, "repeat")[0])(x, repeats)
@@ -669,5 +696,3 @@ def roll(x: Any, shift: Any, axis: int | None = None) -> TensorVariable:
     axis = normal_axis(x, axis, "roll")[0]
     n = x.shape[axis]
     return take(x, mod(arange(n) - shift, n), axis=axis)
-
-

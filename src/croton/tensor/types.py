@@ -112,7 +112,9 @@ class TensorType(Type):
         do not change; a Python float where this type is floatX; anything with ``allow_downcast``.
         """
         if isinstance(value, Variable):
-            raise TypeError(f"expected a value for {self}, got the symbolic variable {value}: give a number or an array")
+            raise TypeError(
+                f"expected a value for {self}, got the symbolic variable {value}: give a number or an array"
+            )
         if isinstance(value, np.ndarray) and value.dtype == self.numpy_dtype:
             array = value
         elif strict:
@@ -120,10 +122,14 @@ class TensorType(Type):
         else:
             array = self._convert(value, allow_downcast)
         if array.ndim != self.ndim:
-            raise TypeError(f"wrong number of dimensions: expected {self.ndim}, got {array.ndim} with shape {array.shape}")
+            raise TypeError(
+                f"wrong number of dimensions: expected {self.ndim}, got {array.ndim} with shape {array.shape}"
+            )
         for axis, known in enumerate(self.shape):
             if known is not None and array.shape[axis] != known:
-                raise TypeError(f"dimension {axis} must have length {known} in {self}, got an array of shape {array.shape}")
+                raise TypeError(
+                    f"dimension {axis} must have length {known} in {self}, got an array of shape {array.shape}"
+                )
         return array
 
     def _convert(self, value: Any, allow_downcast: bool | None) -> np.ndarray:
@@ -171,6 +177,8 @@ def broadcast_shapes(what: Any, shapes: Sequence[Shape]) -> Shape:
         lengths = {s[axis] for s in shapes if len(s) >= -axis} - {1}
         known = lengths - {None}
         if len(known) > 1:
-            raise ValueError(f"{what}: input dimension mismatch: shapes {', '.join(map(str, shapes))} do not broadcast together")
+            raise ValueError(
+                f"{what}: input dimension mismatch: shapes {', '.join(map(str, shapes))} do not broadcast together"
+            )
         result.append(known.pop() if known else None if lengths else 1)
     return tuple(result)

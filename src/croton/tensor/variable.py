@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
-from typing import Any, cast as static_cast
+from typing import Any
+from typing import cast as static_cast
 
 import numpy as np
 
@@ -72,7 +73,9 @@ class _TensorMixin:
     def __bool__(self) -> bool:
         owner = static_cast(Variable, self).owner
         if owner is not None and getattr(owner.op, "is_comparison", False):
-            raise TypeError("Variables do not support boolean operations: this comparison has no value until a function runs it")
+            raise TypeError(
+                "Variables do not support boolean operations: this comparison has no value until a function runs it"
+            )
         return True
 
     def __len__(self) -> int:
@@ -91,7 +94,9 @@ class _TensorMixin:
             raise TypeError(f"{self} is a scalar: it cannot be iterated over")
         length = _function("static_length")(self)
         if length is None:
-            message = f"{self} cannot be iterated over: its length not known until a function runs. Use scan, or index it"
+            message = (
+                f"{self} cannot be iterated over: its length not known until a function runs. Use scan, or index it"
+            )
             raise (ValueError if self.ndim == 1 else TypeError)(message)
         return iter([self[k] for k in range(length)])
 
@@ -163,11 +168,16 @@ _OPERATORS = {
     "and": "and_", "or": "or_", "xor": "xor", "matmul": "matmul", "divmod": "divmod",
 }  # fmt: skip
 _COMPARISONS = {"lt": "lt", "le": "le", "gt": "gt", "ge": "ge"}
-_UNARY = {"neg": "neg", "abs": "abs_", "invert": "invert", "ceil": "ceil", "floor": "floor", "trunc": "trunc", "pos": "identity"}
-_METHODS = (
-    "all any argmax argmin argsort choose clip compress conj cumprod cumsum diagonal dot fill flatten max mean min prod ptp "
-    "ravel repeat round searchsorted sort squeeze std sum swapaxes take trace var"
-).split()
+_UNARY = {
+    "neg": "neg",
+    "abs": "abs_",
+    "invert": "invert",
+    "ceil": "ceil",
+    "floor": "floor",
+    "trunc": "trunc",
+    "pos": "identity",
+}
+_METHODS = ["all", "any", "argmax", "argmin", "argsort", "choose", "clip", "compress", "conj", "cumprod", "cumsum", "diagonal", "dot", "fill", "flatten", "max", "mean", "min", "prod", "ptp", "ravel", "repeat", "round", "searchsorted", "sort", "squeeze", "std", "sum", "swapaxes", "take", "trace", "var"]
 
 for _symbol, _name in _OPERATORS.items():
     setattr(_TensorMixin, f"__{_symbol}__", _binary(_name))

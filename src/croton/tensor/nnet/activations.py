@@ -64,7 +64,10 @@ def _softsign(x: Any) -> Any:
 # name: (meaning, what it computes)
 CURVES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "sigmoid": (jax.nn.sigmoid, "1 / (1 + exp(-x))"),
-    "ultra_fast_sigmoid": (_approximate(_ultra_fast), "sigmoid by two line pieces over x / (1 + x), between 0.00247 and 0.99753"),
+    "ultra_fast_sigmoid": (
+        _approximate(_ultra_fast),
+        "sigmoid by two line pieces over x / (1 + x), between 0.00247 and 0.99753",
+    ),
     "hard_sigmoid": (_approximate(_hard), "clip(0.2 x + 0.5, 0, 1)"),
     "softplus": (_softplus, "log(1 + exp(x))"),
     "softsign": (_softsign, "x / (1 + |x|)"),
@@ -152,5 +155,3 @@ def softminus(x: Any) -> TensorVariable:
     array([-0.6931])
     """
     return -softplus(-as_tensor_variable(x))
-
-

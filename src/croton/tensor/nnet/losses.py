@@ -50,13 +50,22 @@ class SigmoidCrossentropy(TensorOp):
 
     def make_node(self, *inputs: Any) -> Apply:
         o, t = map(as_tensor_variable, inputs)
-        dtype = upcast(*[v.dtype if v.dtype[0] == "f" else "float32" if np.dtype(v.dtype).itemsize <= 2 else "float64" for v in (o, t)])
+        dtype = upcast(
+            *[
+                v.dtype if v.dtype[0] == "f" else "float32" if np.dtype(v.dtype).itemsize <= 2 else "float64"
+                for v in (o, t)
+            ]
+        )
         return super().make_node(cast(o, dtype), cast(t, dtype))
 
     def output_types(self, o: Variable, t: Variable) -> Sequence[Type]:
         from croton.tensor.types import broadcast_shapes
 
-        return [TensorType(kind(o).dtype, shape=broadcast_shapes("sigmoid_binary_crossentropy", [kind(o).shape, kind(t).shape]))]
+        return [
+            TensorType(
+                kind(o).dtype, shape=broadcast_shapes("sigmoid_binary_crossentropy", [kind(o).shape, kind(t).shape])
+            )
+        ]
 
     def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
         from croton.tensor.elemwise import check_broadcast
@@ -106,7 +115,9 @@ class PickColumn(TensorOp):
         context.check(
             jnp.all((labels >= 0) & (labels < n)),
             node,
-            lambda: ValueError(f"y_i value out of bounds: labels must lie between 0 and {n - 1}, the number of columns less one"),
+            lambda: ValueError(
+                f"y_i value out of bounds: labels must lie between 0 and {n - 1}, the number of columns less one"
+            ),
         )
         chosen = jnp.asarray(labels)[:, None] == jnp.arange(n, dtype=labels.dtype)
         return jnp.where(chosen, x, 0).sum(axis=1)
@@ -190,7 +201,9 @@ class SameColumns(TensorOp):
     def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
         x, b = map(jnp.asarray, values)
         if x.shape[1] != b.shape[0]:
-            raise ValueError(f"b must have same number of columns as x: b has {b.shape[0]}, x has shape {tuple(x.shape)}")
+            raise ValueError(
+                f"b must have same number of columns as x: b has {b.shape[0]}, x has shape {tuple(x.shape)}"
+            )
         return x + b
 
 
@@ -214,7 +227,9 @@ def crossentropy_softmax_1hot(x: Any, y_idx: Any, **keywords: Any) -> list[Tenso
     return crossentropy_softmax_1hot_with_bias(x, _no_bias(x), y_idx, **keywords)
 
 
-def crossentropy_softmax_max_and_argmax_1hot_with_bias(x: Any, b: Any, y_idx: Any, **keywords: Any) -> list[TensorVariable]:
+def crossentropy_softmax_max_and_argmax_1hot_with_bias(
+    x: Any, b: Any, y_idx: Any, **keywords: Any
+) -> list[TensorVariable]:
     """``[-log softmax(x + b)[i, y_i], softmax(x + b), its largest element in each row, and that one's column]``.
 
     >>> import croton.tensor as T
@@ -257,7 +272,9 @@ def crossentropy_softmax_1hot_with_bias_dx(dy: Any, sm: Any, y_idx: Any, **keywo
 
     dy, sm, y = map(as_tensor_variable, (dy, sm, y_idx))
     if sm.ndim != 2 or y.ndim != 1 or y.dtype[0] not in "iu" or dy.ndim > 1:
-        raise TypeError(f"dy must be a vector or scalar, sm a matrix, y_idx an integer vector: got {dy.type}, {sm.type}, {y.type}")
+        raise TypeError(
+            f"dy must be a vector or scalar, sm a matrix, y_idx an integer vector: got {dy.type}, {sm.type}, {y.type}"
+        )
     scale = dy.dimshuffle(0, "x") if dy.ndim else dy
     return scale * (sm - to_one_hot(y, sm.shape[1], sm.dtype))
 
@@ -307,7 +324,9 @@ def confusion_matrix(actual: Any, pred: Any) -> list[TensorVariable]:
     """
     actual, pred = as_tensor_variable(actual), as_tensor_variable(pred)
     if actual.ndim != 1 or pred.ndim != 1:
-        raise ValueError(f"confusion_matrix takes vectors, got {actual} of type {actual.type} and {pred} of type {pred.type}")
+        raise ValueError(
+            f"confusion_matrix takes vectors, got {actual} of type {actual.type} and {pred} of type {pred.type}"
+        )
     order = Unique()(concatenate([actual, pred]))
     rows = cast(order.dimshuffle("x", 0) - actual.dimshuffle(0, "x"), "bool")
     columns = cast(order.dimshuffle("x", 0) - pred.dimshuffle(0, "x"), "bool")
@@ -330,5 +349,3 @@ class Unique(TensorOp):
 
     def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
         return np.unique(context.known(values[0], node))
-
-

@@ -8,7 +8,9 @@ from croton.tensor.basic import as_tensor_variable
 from croton.tensor.variable import TensorVariable
 
 
-def batch_normalization(inputs: Any, gamma: Any, beta: Any, mean: Any, std: Any, mode: str = "low_mem") -> TensorVariable:
+def batch_normalization(
+    inputs: Any, gamma: Any, beta: Any, mean: Any, std: Any, mode: str = "low_mem"
+) -> TensorVariable:
     """(inputs - mean) gamma / std + beta; all broadcast. ``mode`` 'low_mem' or 'high_mem' gives the same values.
 
     >>> import croton.tensor as T

@@ -122,7 +122,9 @@ def softmax_with_bias(x: Any, b: Any) -> TensorVariable:
     """
     x, b = as_tensor_variable(x), as_tensor_variable(b)
     if x.ndim != 2 or b.ndim != 1:
-        raise ValueError(f"softmax_with_bias takes a matrix x and a vector b, got {x} of type {x.type} and {b} of type {b.type}")
+        raise ValueError(
+            f"softmax_with_bias takes a matrix x and a vector b, got {x} of type {x.type} and {b} of type {b.type}"
+        )
     return softmax(x + b)
 
 
@@ -157,8 +159,13 @@ def h_softmax(
     array([[0.25]])
     """
     x, W1, b1, W2, b2 = map(as_tensor_variable, (x, W1, b1, W2, b2))
-    if all(isinstance(n, int) for n in (n_outputs, n_classes, n_outputs_per_class)) and n_classes * n_outputs_per_class < n_outputs:
-        raise ValueError(f"h_softmax: {n_classes} classes of {n_outputs_per_class} outputs are fewer than n_outputs = {n_outputs}")
+    if (
+        all(isinstance(n, int) for n in (n_outputs, n_classes, n_outputs_per_class))
+        and n_classes * n_outputs_per_class < n_outputs
+    ):
+        raise ValueError(
+            f"h_softmax: {n_classes} classes of {n_outputs_per_class} outputs are fewer than n_outputs = {n_outputs}"
+        )
     classes = softmax(dot(x, W1) + b1)
     if target is None:
         within = special_softmax(tensordot(x, W2, ((1,), (1,))) + b2, -1)
