@@ -97,13 +97,14 @@ import theano.tensor.shared_randomstreams
 import theano.sandbox.cuda
 from theano import tensor, config, function, shared, printing, gof, scan
 from theano import tensor as TT
+assert TT is T is tensor
 from theano.tensor import *
 from theano.tensor.signal import pool, downsample
 from theano.sandbox.rng_mrg import MRG_RandomStreams
 from theano.tensor.shared_randomstreams import RandomStreams
 from theano.compile.nanguardmode import NanGuardMode
 
-assert TT is T is tensor and T.nnet is nnet and T.config is config
+assert T.nnet is nnet and T.config is theano.config is config and type(config) is not type
 assert theano.__version__.startswith('1.0')
 assert not theano.sandbox.cuda.cuda_available and not hasattr(theano.sandbox.cuda, 'nothing_of_the_kind')
 assert not hasattr(T, 'gelu') and not hasattr(theano, 'jit') and hasattr(T.nnet, 'softmax')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
@@ -74,8 +75,9 @@ class OldModule(ModuleType):
         elif full in self._table:
             return import_module(full)
         elif name == "__all__":
-            below = [m.rpartition(".")[2] for m in self._table if m.rpartition(".")[0] == self.__name__]
-            return [name for name in dict.fromkeys([*self._rows, *below]) if not name.startswith("_")]
+            below = {m.rpartition(".")[2] for m in self._table if m.rpartition(".")[0] == self.__name__}
+            # The rows may shadow builtins, as sum and max always did; a module (theano.tensor.type) need not.
+            return sorted(name for name in {*self._rows, *(below - set(dir(builtins)))} if not name.startswith("_"))
         else:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         self.__dict__[name] = value

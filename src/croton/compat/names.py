@@ -29,7 +29,7 @@ _VARIABLES = " ".join(
 )
 
 _ELEMENTWISE = """
-    abs_ add sub mul true_div int_div floor_div mod pow power neg inv exp exp2 expm1 log log2 log10 log1p sqr square
+    abs_ add sub mul true_div int_div floor_div mod pow neg inv exp exp2 expm1 log log2 log10 log1p sqr
     sqrt sgn ceil floor trunc round iround round_half_to_even round_half_away_from_zero maximum minimum clip
     cos sin tan arccos arcsin arctan arctan2 cosh sinh tanh arccosh arcsinh arctanh deg2rad rad2deg erf erfc erfcx
     erfinv erfcinv gamma gammaln gammainc gammaincc gammau gammal psi tri_gamma chi2sf j0 j1 jv i0 i1 iv
@@ -38,7 +38,7 @@ _ELEMENTWISE = """
     real imag angle conj complex complex_from_polar cast fill second identity_like ceil_intdiv divmod
 """
 
-_REDUCTIONS = "sum prod mean var std max min ptp argmax argmin max_and_argmax smallest largest all any cumsum cumprod"
+_REDUCTIONS = "sum prod mean var std max min ptp argmax argmin max_and_argmax all any cumsum cumprod"
 
 _SHAPES = """
     shape shape_padleft shape_padright shape_padaxis reshape flatten transpose swapaxes roll tile repeat squeeze
@@ -49,7 +49,7 @@ _SHAPES = """
 """
 
 _CREATION = """
-    as_tensor_variable as_tensor constant zeros ones zeros_like ones_like alloc eye arange mgrid ogrid
+    as_tensor_variable constant zeros ones zeros_like ones_like alloc eye arange mgrid ogrid
     tensor_copy scalar_from_tensor tensor_from_scalar get_scalar_constant_value get_vector_length extract_constant
     make_slice default transfer
 """
@@ -71,19 +71,34 @@ _GRADIENTS = """
     DisconnectedInputError NullTypeGradError GradientError DisconnectedType
 """
 
-_DTYPES = """
-    all_dtypes float_dtypes integer_dtypes discrete_dtypes complex_dtypes continuous_dtypes int_dtypes uint_dtypes
-"""
+_INTS, _UINTS = ["int8", "int16", "int32", "int64"], ["uint8", "uint16", "uint32", "uint64"]
+_FLOATS, _COMPLEXES = ["float16", "float32", "float64"], ["complex64", "complex128"]
+
+_DTYPES: dict[str, Row] = {
+    "int_dtypes": Value(_INTS),
+    "uint_dtypes": Value(_UINTS),
+    "float_dtypes": Value(_FLOATS),
+    "complex_dtypes": Value(_COMPLEXES),
+    "integer_dtypes": Value(_INTS + _UINTS),
+    "discrete_dtypes": Value(["bool", *_INTS, *_UINTS]),
+    "continuous_dtypes": Value(_FLOATS + _COMPLEXES),
+    "all_dtypes": Value(["bool", *_INTS, *_UINTS, *_FLOATS, *_COMPLEXES]),
+}
 
 _GRAPH: dict[str, Row] = _in("croton.graph", "Variable Constant Apply Op Type")
 
 _TENSOR: dict[str, Row] = {
     **_in("croton.tensor", _VARIABLES),
-    **_in("croton.tensor", _ELEMENTWISE + _REDUCTIONS + _SHAPES + _CREATION + _PRODUCTS + _CLASSES + _ERRORS + _DTYPES),
+    **_in("croton.tensor", _ELEMENTWISE + _REDUCTIONS + _SHAPES + _CREATION + _PRODUCTS + _CLASSES + _ERRORS),
+    **_DTYPES,
     **_in("croton.gradient", "grad Rop Lop jacobian hessian verify_grad numeric_grad consider_constant"),
     **_in("croton.gradient", "grad_not_implemented grad_undefined DisconnectedType"),
     **_GRAPH,
     "tensor": "croton.tensor:tensor",
+    "as_tensor": "croton.tensor:as_tensor_variable",
+    "power": "croton.tensor:pow",
+    "square": "croton.tensor:sqr",
+    **_in("croton.compat.shims", "largest smallest"),
     "_shared": "croton:shared",
     "config": "croton.compat.config:config",
     "pprint": "croton:pp",
@@ -105,7 +120,7 @@ _SHARED: dict[str, Row] = {
 
 _ACTIVATIONS = """
     sigmoid ultra_fast_sigmoid hard_sigmoid softplus softmax softmax_with_bias softmax_graph softmax_grad logsoftmax
-    softsign relu elu selu
+    softsign softminus relu elu selu
 """
 
 _NNET: dict[str, Row] = _in(
@@ -176,14 +191,15 @@ _CONFIGURATION: dict[str, Row] = {
 }
 
 _GOF_GRAPH: dict[str, Row] = {
-    **_GRAPH,
-    **_in("croton.graph", "inputs ancestors variables orphans io_toposort ops clone clone_get_equiv is_in_ancestors"),
-    **_in("croton.graph", "equal_computations list_of_nodes stack_search view_roots"),
+    **_in("croton.graph", "Variable Constant Apply clone"),
+    **_in("croton.compat.shims", "ancestors inputs io_toposort"),
+    **_never("variables orphans ops clone_get_equiv is_in_ancestors equal_computations list_of_nodes stack_search"),
 }
 
 _GOF_OP: dict[str, Row] = {
-    **_in("croton.graph", "Op PureOp get_debug_values debug_assert debug_error_message get_test_value"),
-    **_never("COp OpenMPOp missing_test_message"),
+    "Op": "croton.graph:Op",
+    "get_test_value": "croton.compile:get_test_value",
+    **_never("PureOp COp OpenMPOp get_debug_values debug_assert debug_error_message missing_test_message"),
 }
 
 _OPTIMIZERS = """
@@ -193,9 +209,9 @@ _OPTIMIZERS = """
 
 _GOF: dict[str, Row] = {
     **_GRAPH,
-    **_in("croton.graph", "PureOp Generic generic MethodNotDefined InconsistencyError"),
+    "MethodNotDefined": "croton.compat.shims:MethodNotDefined",
     "MissingInputError": "croton:MissingInputError",
-    **_never(_OPTIMIZERS + "OpenMPOp COp hashtype object2"),
+    **_never(_OPTIMIZERS + "PureOp OpenMPOp COp Generic generic InconsistencyError hashtype object2"),
 }
 
 _COMPILE: dict[str, Row] = {
@@ -218,7 +234,7 @@ _PRINTING: dict[str, Row] = {
     "pp": "croton:pp",
     "pprint": "croton:pp",
     "debugprint": "croton:debugprint",
-    "pydotprint": "croton:draw",
+    "pydotprint": "croton.compat.shims:pydotprint",
     "min_informative_str": None,
     "var_descriptor": None,
     "pydot_imported": Value(False),
@@ -277,14 +293,13 @@ MODULES: dict[str, dict[str, Row] | str] = {
         "pprint": "croton:pp",
         "OrderedUpdates": "croton.compile:OrderedUpdates",
         **_GRAPH,
-        **_in("croton.graph", "Generic generic"),
         **_ASARRAY,
         "sparse_grad": "croton.tensor:sparse_grad",
         "predefined_modes": None,
         "ProfileStats": None,
         "FunctionGraph": None,
         "FunctionMaker": None,
-        "InconsistencyError": None,
+        **_never("Generic generic InconsistencyError"),
         "Container": None,
         "CLinker": None,
         "OpenMPOp": None,
@@ -308,9 +323,9 @@ MODULES: dict[str, dict[str, Row] | str] = {
     "theano.gof": _GOF,
     "theano.gof.graph": _GOF_GRAPH,
     "theano.gof.op": _GOF_OP,
-    "theano.gof.type": _in("croton.graph", "Type Generic generic"),
+    "theano.gof.type": {"Type": "croton.graph:Type", **_never("Generic generic")},
     "theano.gof.fg": {"MissingInputError": "croton:MissingInputError", "FunctionGraph": None},
-    "theano.gof.utils": {**_in("croton.graph", "MethodNotDefined"), **_never("hashtype flatten scratchpad")},
+    "theano.gof.utils": {**_in("croton.compat.shims", "MethodNotDefined"), **_never("hashtype flatten scratchpad")},
     "theano.gof.null_type": _in("croton.gradient", "NullType"),
     "theano.gof.opt": _never(_OPTIMIZERS),
     "theano.gof.toolbox": _never("Feature ReplaceValidate NoOutputFromInplace"),
@@ -325,7 +340,7 @@ MODULES: dict[str, dict[str, Row] | str] = {
     },
     "theano.compile.ops": {**_in("croton.compile", "as_op"), "specify_shape": "croton.tensor:specify_shape"},
     "theano.compile.builders": _in("croton.compile", "OpFromGraph"),
-    "theano.compile.sharedvalue": {**_SHARED, "generic": "croton.graph:generic"},
+    "theano.compile.sharedvalue": {**_SHARED, "generic": None},
     "theano.compile.nanguardmode": _in("croton.compile", "NanGuardMode"),
     "theano.compile.monitormode": {**_in("croton.compile", "MonitorMode"), "detect_nan": None},
     "theano.compile.debugmode": {**_in("croton.compile", "DebugMode"), **_never("DebugModeError InvalidValueError")},
@@ -338,7 +353,7 @@ MODULES: dict[str, dict[str, Row] | str] = {
     },
     "theano.tensor.type": _in("croton.tensor", "TensorType"),
     "theano.tensor.sharedvar": {**_SHARED, **_never("tensor_constructor scalar_constructor")},
-    "theano.tensor.elemwise": _in("croton.tensor", "Elemwise DimShuffle CAReduce Sum Prod All Any"),
+    "theano.tensor.elemwise": {**_in("croton.tensor", "Elemwise DimShuffle"), **_never("CAReduce Sum Prod All Any")},
     "theano.tensor.subtensor": _in(
         "croton.tensor",
         """

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from croton.compile.layout import Transposed, lower_transposed, narrow_product, plain
 from croton.graph.core import Apply, Constant, Type, Variable
 from croton.graph.derivative import Derivative, Mark
 from croton.graph.walk import toposort
@@ -80,9 +81,8 @@ class Lowering:
                 groups.setdefault(key, []).append(node)
         for group in groups.values():
             self._differentiate(group, order, wanted, env)
-        for node in order:
-            if node.outputs and node.outputs[0] not in env:
-                self.apply(node, env)
+        for node in toposort(wanted, stop=env) if groups else order:
+            self.apply(node, env)
 
     def value(self, v: Variable, env: Env) -> Any:
         """The value of a variable that is at hand: evaluated before, settled on the host, or constant."""
@@ -109,7 +109,14 @@ class Lowering:
     def compute(self, node: Apply, values: Sequence[Any]) -> Sequence[Any]:
         """The node's results from its inputs' values; errors name the op, the shapes and the line that built it."""
         try:
-            results = node.op.lower(self, node, values)
+            results: Any = NotImplemented
+            if any(type(v) is Transposed for v in values):
+                results = lower_transposed(self, node, values)
+                values = values if results is not NotImplemented else [plain(v) for v in values]
+            if results is NotImplemented:
+                results = narrow_product(node, values) if not self.eager else None
+            if results is None:
+                results = node.op.lower(self, node, values)
         except (NeedsValue, Explained):
             raise
         except Exception as error:
@@ -134,7 +141,7 @@ class Lowering:
             return self._pass(active, sources, wrt, points, base, shared, conditions)
 
         start = [self._point(w, base, inside) for w in wrt]
-        seed_values = [self.value(s, env) for s in seeds]
+        seed_values = [plain(self.value(s, env)) for s in seeds]
         by_node = self._form(op.form, inner, start, seed_values, sources, wrt, group, env, shared, conditions)
         for node, values in by_node:
             env.update(zip(node.outputs, values, strict=True))
@@ -144,7 +151,7 @@ class Lowering:
             # A mark: what it stands for is computed in the pass, so the derivative is taken at an offset of zero from it.
             shape = self._shape(w.owner.inputs[0], base)  # type: ignore[union-attr]
             return jnp.zeros(shape, w.type.dtype)  # type: ignore[attr-defined]
-        return jnp.asarray(base[w])
+        return jnp.asarray(plain(base[w]))
 
     def _shape(self, v: Variable, base: Env) -> tuple[int, ...]:
         if v in base:
@@ -180,7 +187,7 @@ class Lowering:
                     env[w] = p
             self.evaluate([*sources, *shared], env)
             conditions[:] = self.checks
-            return [jnp.asarray(env[s]) for s in sources], ([env[v] for v in shared], [c for c, _ in conditions])
+            return [jnp.asarray(plain(env[s])) for s in sources], ([env[v] for v in shared], [c for c, _ in conditions])
         finally:
             self.checks, self.offsets = held_checks, held_offsets
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from croton.compile.host import HostPlan
+from croton.compile.layout import plain
 from croton.compile.lower import Lowering, NeedsValue
 from croton.compile.modes import DebugMode, Mode, NanGuardMode
 from croton.compile.nanguard import GuardedLowering
@@ -127,8 +128,8 @@ class Program:
         lowering = Lowering(self.plan.bounds(key, starts), self.plan.settled(key))
         env = dict(zip([*self.inputs, *self.shared], leaves, strict=True))
         lowering.evaluate([*self.outputs, *self.news], env)
-        outputs = [jnp.asarray(lowering.value(v, env)) for v in self.outputs]
-        news = self._own([jnp.asarray(lowering.value(v, env)) for v in self.news], leaves)
+        outputs = [jnp.asarray(plain(lowering.value(v, env))) for v in self.outputs]
+        news = self._own([jnp.asarray(plain(lowering.value(v, env))) for v in self.news], leaves)
         errors[:] = [error for _, error in lowering.checks]
         flags = jnp.stack([jnp.asarray(c) for c, _ in lowering.checks]) if errors else ()
         return outputs, news, flags

@@ -20,6 +20,8 @@ from croton.tensor.variable import TensorVariable
 # An entry of an index: an int, None (a new dimension), SYMBOL (a symbolic integer), ("slice", start, stop, step) whose parts are
 # ints, None or SYMBOL, ("array",) for an integer array, ("mask", ndim) for a boolean one. Symbolic parts are inputs, in order.
 SYMBOL = "?"
+# One column is picked from each row without a gather where there are at most so many.
+PICK_LIMIT = 1024
 Entry = Any
 
 
@@ -54,6 +56,11 @@ class _Indexed(TensorOp):
 
     def connected(self, node: Apply) -> Sequence[bool]:
         return [k < self.first for k in range(len(node.inputs))]
+
+    def checked(self, node: Apply) -> Sequence[Variable]:
+        """The indices that are compared with the dimension's length when the program runs."""
+        own = [p for p in self.parts(node) if p.entry == SYMBOL or (isinstance(p.entry, tuple) and p.entry[0] == "array")]
+        return [v for p in own for v in p.inputs]
 
     def _index_text(self) -> str:
         def text(entry: Entry) -> str:
@@ -99,8 +106,29 @@ class Subtensor(_Indexed):
         x = values[0]
         if all(isinstance(v, np.ndarray) for v in values):
             return np.asarray(x[_host_index(self, node, values)])
+        picked = self.pick(context, node, values, x, 1)
+        if picked is not NotImplemented:
+            return picked
         selection = _Selection(self, context, node, values)
         return selection.read(selection.cut(jnp.asarray(x)))
+
+    def pick(self, context: Any, node: Apply, values: Sequence[Any], x: Any, axis: int) -> Any:
+        """x[arange(rows), labels] by comparing labels with column numbers along ``axis``; NotImplemented for any other index.
+
+        It costs a pass over x, but neither a gather nor, for the derivative, a scatter, and fuses with what is around it.
+        """
+        if self.index != (("array",), ("array",)) or x.ndim != 2 or x.shape[axis] > PICK_LIMIT:
+            return NotImplemented
+        rows, labels = values[1:]
+        n = x.shape[1 - axis]
+        if isinstance(labels, np.ndarray) or not isinstance(rows, np.ndarray) or rows.shape != (n,) or labels.shape != (n,):
+            return NotImplemented
+        if not np.array_equal(rows, np.arange(n)):
+            return NotImplemented
+        columns = _Selection.checked(context, node, labels, x.shape[axis], 1)
+        numbers = jnp.arange(x.shape[axis], dtype=columns.dtype)
+        chosen = columns[:, None] == numbers if axis == 1 else columns == numbers[:, None]
+        return jnp.where(chosen, x, 0).sum(axis)
 
     def __str__(self) -> str:
         return f"Subtensor{{{self._index_text()}}}"
@@ -186,13 +214,13 @@ class _Selection:
                 raise IndexError(f"a mask of shape {mask.shape} does not fit dimensions {lengths} from {part.axis} on")
             self.index.append(mask)
         elif isinstance(entry, tuple) and entry[0] == "array":
-            self.index.append(self._checked(own[0], n, part))
+            self.index.append(self._within(own[0], n, part))
         elif isinstance(entry, tuple):
             self._add_slice(part, own, n)
         elif part.inputs and (self.node, part.position) in self.context.bounds:
             self.index.append(self.context.bounds[self.node, part.position][0])
         else:
-            self.index.append(self._checked(own[0] if part.inputs else np.asarray(entry), n, part))
+            self.index.append(self._within(own[0] if part.inputs else np.asarray(entry), n, part))
 
     def _add_slice(self, part: Part, own: list[Any], n: int) -> None:
         if part.inputs and (self.node, part.position) in self.context.bounds:
@@ -204,31 +232,28 @@ class _Selection:
             slice(*[int(self.context.known(next(given), self.node)) if p == SYMBOL else p for p in part.entry[1:]])
         )
 
-    def _checked(self, where: Any, n: int, part: Part) -> Any:
-        """Integers as indices between 0 and n - 1, an IndexError now or, for traced ones, when the program has run."""
-        node = self.node
-
-        def error(found: Any = None) -> Exception:
-            what = "" if found is None else f" {found}"
-            return IndexError(
-                f"index{what} is out of bounds for dimension {part.axis} of {node.inputs[0]}, of length {n}"
-            )
-
+    def _within(self, where: Any, n: int, part: Part) -> Any:
+        """Integers as indices between 0 and n - 1; an IndexError for others, now or, for traced ones, when the program has run."""
         if isinstance(where, np.ndarray):
             wrong = (where < -n) | (where >= n)
             if wrong.any():
-                raise error(where[wrong].flat[0])
+                raise _out_of_bounds(self.node, n, part.axis, where[wrong].flat[0])
             return np.where(where < 0, where + n, where) if where.ndim else int(where) % max(n, 1)
+        self.traced_arrays = self.traced_arrays or where.ndim > 0
+        return self.checked(self.context, self.node, where, n, part.axis)
+
+    @staticmethod
+    def checked(context: Any, node: Apply, where: Any, n: int, axis: int) -> Any:
+        """Traced integers as indices that count from 0, with a check that they are within bounds."""
         signed = np.issubdtype(where.dtype, np.signedinteger)
         inside = (where < n) & (where >= -n) if signed else where < n
-        self.context.check(jnp.all(inside), node, error)
-        self.traced_arrays = self.traced_arrays or where.ndim > 0
+        context.check(jnp.all(inside), node, lambda: _out_of_bounds(node, n, axis))
         return jnp.where(where < 0, where + n, where) if signed else where
 
     def cut(self, x: Any) -> Any:
         for axis, start, length, step in self.cuts:
             if step == 1:
-                x = lax.dynamic_slice_in_dim(x, start, length, axis)
+                x = lax.dynamic_slice_in_dim(x, start, length, axis, allow_negative_indices=False)
             else:
                 x = jnp.take(x, start + step * np.arange(length), axis=axis, mode="clip")
         return x
@@ -238,7 +263,7 @@ class _Selection:
             return part
         axis, start, length, step = self.cuts[0]
         if len(self.cuts) == 1 and step == 1:
-            return lax.dynamic_update_slice_in_dim(x, part, start, axis)
+            return lax.dynamic_update_slice_in_dim(x, part, start, axis, allow_negative_indices=False)
         grid = [np.arange(n) for n in x.shape]
         for axis, start, length, step in self.cuts:
             grid[axis] = start + step * np.arange(length)
@@ -256,6 +281,11 @@ class _Selection:
         if any(getattr(i, "ndim", 0) and getattr(i, "dtype", None) != bool for i in index):
             return _set_last(x, index, y)
         return x.at[index].set(y)
+
+
+def _out_of_bounds(node: Apply, n: int, axis: int, found: Any = None) -> IndexError:
+    what = "an index" if found is None else f"index {found}"
+    return IndexError(f"{what} is out of bounds for dimension {axis} of {node.inputs[0]}, of length {n}")
 
 
 def _set_last(x: Any, index: tuple[Any, ...], y: Any) -> Any:

@@ -42,18 +42,7 @@ class Dot(TensorOp):
     def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
         x, y = values
         _shapes("dot", x, y, -1, -2 if y.ndim > 1 else 0)
-        return product(x, y)
-
-
-# Products with fewer columns than this are computed transposed: XLA's CPU back end is then about twice as fast.
-NARROW = 32
-
-
-def product(x: Any, y: Any) -> Any:
-    """``jnp.dot``, a narrow product of matrices computed as the transpose of (y.T x.T)."""
-    if x.ndim == 2 and y.ndim == 2 and y.shape[1] <= NARROW < y.shape[0] and x.shape[0] > y.shape[1]:
-        return lax.dot_general(y.T, x, (((1,), (1,)), ((), ()))).T
-    return jnp.dot(x, y)
+        return jnp.dot(x, y)
 
 
 def dot(a: Any, b: Any) -> TensorVariable:
