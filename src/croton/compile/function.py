@@ -365,7 +365,10 @@ class Function:
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         if keywords or not self._plain or len(args) != len(self._filters):
             return self._call_bound(args, keywords)
-        return self._finish(self._program([accept(a) for accept, a in zip(self._filters, args, strict=True)]))
+        results = self._program([accept(a) for accept, a in zip(self._filters, args)])  # noqa: B905 (lengths are equal)
+        if self._form is None:
+            return np.array(results[0])
+        return self._finish(results)
 
     def _finish(self, results: Sequence[Any]) -> Any:
         form = self._form

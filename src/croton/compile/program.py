@@ -59,7 +59,9 @@ class Program:
         self.shared = [*read, *updated]
         self.containers = [s.container for s in self.shared]
         self.first_updated = len(read)
+        self.written = self.containers[self.first_updated :]
         self.plan = HostPlan(wanted, self.inputs, self.shared)
+        self.planned = bool(self.plan)
         self.mode = mode
         self.eager = self.plan.eager or isinstance(mode, NanGuardMode | DebugMode)
         self.checked = self._is_checked(wanted)
@@ -72,27 +74,36 @@ class Program:
 
     # --- one call ---
 
-    def __call__(self, values: Sequence[Any]) -> list[Any]:
+    def __call__(self, values: Sequence[Any]) -> Sequence[Any]:
         """Run once: returns the outputs as JAX arrays (or NumPy ones) and stores the updates."""
         with jax.enable_x64(True):
-            shared = self.shared_values()
+            arguments = list(values)
+            for container in self.containers:
+                value = container.value
+                if type(value) is np.ndarray:
+                    value = container.value = to_device(value)
+                arguments.append(value)
             if self.eager:
-                return self._run_eagerly(values, shared)
-            key, starts = self.plan.settle(values, shared) if self.plan else ((), None)
+                return self._run_eagerly(arguments)
+            key: tuple[Any, ...] = ()
+            if self.planned:
+                key, starts = self.plan.settle(values, arguments[len(values) :])
+                arguments.append(starts)
             found = self._compiled.get(key)
             if found is None:
                 found = self._compile(key)
             run, errors = found
             try:
-                outputs, news, flags = run(starts, *values, *shared)
+                results = run(*arguments)
             except NeedsValue:
                 self.eager = True
-                return self._run_eagerly(values, shared)
-            if errors:
-                raise_failed(flags, errors)
-            for container, new in zip(self.containers[self.first_updated :], news, strict=True):
-                container.value = new
-            return outputs
+                return self._run_eagerly(arguments)
+        if errors:
+            raise_failed(results[-1], errors)
+        n = len(self.outputs)
+        for k, container in enumerate(self.written, n):
+            container.value = results[k]
+        return results[:n]
 
     def shared_values(self) -> list[Any]:
         """The values of the shared variables, brought to the device where they are not there yet."""
@@ -106,17 +117,20 @@ class Program:
 
     def commit(self, news: Sequence[Any]) -> None:
         """Store the updated shared values."""
-        for container, new in zip(self.containers[self.first_updated :], news, strict=True):
+        for container, new in zip(self.written, news, strict=True):
             container.value = new
 
     def _compile(self, key: Any) -> tuple[Callable[..., Any], list[Any]]:
         errors: list[Any] = []
 
-        def traced(starts: Any, *leaves: Any) -> Any:
-            return self.trace(key, starts, leaves, errors)
+        first, last = len(self.inputs) + self.first_updated, len(self.inputs) + len(self.shared)
 
-        first = 1 + len(self.inputs) + self.first_updated
-        donated = () if self.checked else tuple(range(first, first + len(self.updated)))
+        def traced(*arguments: Any) -> Any:
+            starts = arguments[last] if self.planned else None
+            outputs, news, flags = self.trace(key, starts, arguments[:last], errors)
+            return (*outputs, *news, flags)
+
+        donated = () if self.checked else tuple(range(first, last))
         if len(self._compiled) >= config.structures_kept:
             self._compiled.pop(next(iter(self._compiled)))
         self._compiled[key] = jax.jit(traced, donate_argnums=donated), errors
@@ -143,10 +157,11 @@ class Program:
             taken.add(id(new))
         return owned
 
-    def _run_eagerly(self, values: Sequence[Any], shared: Sequence[Any]) -> list[Any]:
+    def _run_eagerly(self, arguments: Sequence[Any]) -> list[Any]:
         lowering = GuardedLowering(self.mode) if isinstance(self.mode, NanGuardMode) else Lowering(eager=True)
-        leaves = [jnp.array(v) for v in values]
-        env: dict[Variable, Any] = dict(zip([*self.inputs, *self.shared], [*leaves, *shared], strict=True))
+        leaves = [jnp.array(v) for v in arguments[: len(self.inputs)]]
+        known = [*leaves, *arguments[len(self.inputs) : len(self.inputs) + len(self.shared)]]
+        env: dict[Variable, Any] = dict(zip([*self.inputs, *self.shared], known, strict=True))
         lowering.evaluate([*self.outputs, *self.news], env)
         for condition, error in lowering.checks:
             if not bool(condition):
