@@ -20,7 +20,7 @@ from croton.graph.derivative import Derivative, is_discrete
 from croton.graph.walk import toposort
 from croton.settings import config
 from croton.tensor.basic import TensorOp, as_tensor_variable, cast, constant
-from croton.tensor.construct import ones_like, zeros_like
+from croton.tensor.construct import zeros_like
 from croton.tensor.types import TensorType
 from croton.tensor.variable import TensorVariable
 
@@ -136,7 +136,7 @@ def grad(
         if cost in known:
             seeds.append(_seed(cost, known.pop(cost)))
         else:
-            seeds.append(ones_like(cost))
+            seeds.append(constant(1, dtype=cost.dtype))
         sources.append(cost)
     held = [*(consider_constant or []), *known]
     results = _reverse(

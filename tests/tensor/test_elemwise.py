@@ -166,14 +166,14 @@ def dtype_lists(reference: Reference) -> list[tuple[str, ...]]:
 
 
 def values_in(numbers: np.ndarray, interval: tuple[float, float], dtype: str) -> np.ndarray:
-    """Numbers of [0, 1] as values of ``dtype`` in the interval: whole ones are rounded up, unsigned ones made positive."""
+    """Numbers of [0, 1] as values of ``dtype`` in the interval: whole ones are rounded up, unsigned ones cut off at 0."""
     low, high = interval
     spread = low + numbers * (high - low)
     if dtype == "bool":
         return (spread > (low + high) / 2) | (low > 0)
     if dtype[0] in "iu":
         spread = np.ceil(spread)
-        return (np.abs(spread) if dtype[0] == "u" else spread).astype(dtype)
+        return (np.maximum(spread, 0) if dtype[0] == "u" else spread).astype(dtype)
     return spread.astype(dtype)
 
 
@@ -334,7 +334,7 @@ def derivative_at(expression: Callable[..., Any], *point: float) -> list[float]:
         (T.sqrt, (0.0,), (np.inf,)),
         (T.sqr, (0.0,), (0,)),
         (T.xlogy0, (0.0, 2.0), (np.log(2), 0)),
-        (T.lt, (1.0, 2.0), (0, 0)),
+        (lambda x, y: T.lt(x, y) * 2.0, (1.0, 2.0), (0, 0)),
         (lambda x: T.neq(x, 0) * x, (0.0,), (0,)),
         (lambda x: T.flow_where(x > 1, x), (0.5,), (0,)),
         (lambda x: T.flow_where(x > 1, x), (1.5,), (1,)),

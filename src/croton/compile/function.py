@@ -365,10 +365,9 @@ class Function:
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         if keywords or not self._plain or len(args) != len(self._filters):
             return self._call_bound(args, keywords)
-        results = self._program([accept(a) for accept, a in zip(self._filters, args)])  # noqa: B905 (lengths are equal)
-        if self._form is None:
-            return np.array(results[0])
-        return self._finish(results)
+        values = [accept(a) for accept, a in zip(self._filters, args)]  # noqa: B905 (lengths are equal)
+        results = (self._program.quick or self._program)(values)
+        return np.array(results[0]) if self._form is None else self._finish(results)
 
     def _finish(self, results: Sequence[Any]) -> Any:
         form = self._form

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
 from croton.graph.core import Apply, Constant, Variable
+from croton.graph.derivative import Derivative
 from croton.graph.walk import toposort
 
 _INFIX = {
@@ -31,21 +32,38 @@ def pp(expression: Variable) -> str:
         return text.get(v) or (_constant(v) if isinstance(v, Constant) else str(v))
 
     for node in toposort([expression]):
-        written = _node(node, [of(v) for v in node.inputs])
-        if len(written) > _LIMIT:
-            written = written[: _LIMIT // 2] + " ... " + written[-_LIMIT // 4 :]
-        for k, output in enumerate(node.outputs):
-            text[output] = output.name or (written if len(node.outputs) == 1 else f"{written}.{k}")
-    return of(expression) if expression.name is None or expression.owner is None else _unnamed(expression, text)
+        inputs = [of(v) for v in node.inputs]
+        for output in node.outputs:
+            # Names stand for what is inside; only the expression asked for is always opened.
+            text[output] = output.name if output.name and output is not expression else _written(output, node, inputs)
+    return of(expression)
 
 
-def _unnamed(expression: Variable, text: dict[Variable, str]) -> str:
-    assert expression.owner is not None
-    return _node(expression.owner, [text.get(v) or str(v) for v in expression.owner.inputs])
+def _written(output: Variable, node: Apply, inputs: Sequence[str]) -> str:
+    if isinstance(node.op, Derivative):
+        written = _derivative(output, node, node.op, inputs)
+    else:
+        written = _node(node, inputs) if len(node.outputs) == 1 else f"{_node(node, inputs)}.{output.index}"
+    return written if len(written) <= _LIMIT else written[: _LIMIT // 2] + " ... " + written[-_LIMIT // 4 :]
+
+
+def _derivative(output: Variable, node: Apply, op: Derivative, inputs: Sequence[str]) -> str:
+    """``grad(cost, wrt)``, or, with other vectors than 1, ``Lop(f, wrt, vector)``; so Rop and jacobian."""
+    sources, seeds, wrt, _ = op.split(node.inputs)
+    texts = dict(zip(node.inputs, inputs, strict=True))
+    if op.form == "forward":
+        name, shown = "Rop", [[sources[output.index or 0]], wrt, seeds]
+    else:
+        plain = all(texts[s] in ("1", "1.0") for s in seeds)
+        name, shown = (str(op) if plain else "Lop"), [sources, [wrt[output.index or 0]], () if plain else seeds]
+    groups = [[texts[v] for v in group] for group in shown if group]
+    return f"{name}({', '.join(g[0] if len(g) == 1 else '[' + ', '.join(g) + ']' for g in groups)})"
 
 
 def _constant(v: Constant) -> str:
-    text = str(v).replace(" ", "")
+    literal = getattr(v, "literal", None)
+    text = str(v) if literal is None or v.name else repr(literal)
+    text = " ".join(text.split())
     return text if len(text) < 40 else text[:37] + "..."
 
 

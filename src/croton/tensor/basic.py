@@ -136,6 +136,9 @@ class Cast(TensorOp):
             return x != 0
         if not np.issubdtype(self.dtype, np.complexfloating) and np.issubdtype(x.dtype, np.complexfloating):
             x = x.real
+        if x.dtype == bool and not isinstance(x, np.ndarray):
+            # XLA makes a product with a converted boolean a choice, and so 0 of 0 times NaN; not with a chosen number.
+            return jnp.where(x, jnp.ones((), self.dtype), jnp.zeros((), self.dtype))
         with np.errstate(invalid="ignore", over="ignore"):
             return x.astype(self.dtype)
 

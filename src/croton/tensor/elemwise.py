@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import jax.scipy.special as jsp
 import numpy as np
+from jax.custom_derivatives import SymbolicZero
 
 from croton.graph.core import Apply, Op, Type, Variable
 from croton.settings import config
@@ -63,6 +64,15 @@ def _choice(condition: str, *dtypes: str) -> tuple[list[str], str]:
     return ["bool"] + [common] * len(dtypes), common
 
 
+def _at_least_int8(*dtypes: str) -> tuple[list[str], str]:
+    common = upcast("int8", *dtypes) if set(dtypes) == {"bool"} else upcast(*dtypes)
+    return [common] * len(dtypes), common
+
+
+def _angle(dtype: str) -> tuple[list[str], str]:
+    return [_float_of(dtype)], _part(_float_of(dtype))[1]
+
+
 def _part(dtype: str) -> tuple[list[str], str]:
     return [dtype], {"complex64": "float32", "complex128": "float64"}.get(dtype, dtype)
 
@@ -83,7 +93,8 @@ def _clip(xp: Any, x: Any, low: Any, high: Any) -> Any:
 
 
 def _away_from_zero(xp: Any, x: Any) -> Any:
-    return xp.trunc(x + xp.copysign(xp.asarray(0.5, x.dtype), x))
+    whole = xp.trunc(x)
+    return xp.where(abs(x - whole) >= 0.5, whole + xp.sign(x), whole)
 
 
 def _rounded(xp: Any, x: Any) -> Any:
@@ -95,9 +106,46 @@ def _whole(name: str) -> Callable[..., Any]:
 
 
 def _power(xp: Any, x: Any, y: Any) -> Any:
-    if xp is np and np.dtype(x.dtype).kind in "iu" and np.any(y < 0):
+    if np.dtype(x.dtype).kind in "fc":
+        return _real_power(x, y) if xp is jnp else np.power(x, y)
+    if xp is np and np.any(y < 0):
         return np.power(x.astype("float64"), y).astype(x.dtype)
     return xp.power(x, y)
+
+
+@jax.custom_jvp
+def _real_power(x: Any, y: Any) -> Any:
+    return jnp.power(x, y)
+
+
+def _real_power_jvp(primals: Any, tangents: Any) -> Any:
+    # JAX's own rule gives NaN by x at x = y = 0. What is not differentiated adds nothing, for log(x) may be NaN.
+    (x, y), (dx, dy) = primals, tangents
+    value = _real_power(x, y)
+    slope = jnp.zeros_like(value)
+    if not isinstance(dx, SymbolicZero):
+        slope += dx * jnp.where(y == 0, 0, y * _real_power(x, jnp.where(y == 0, 1, y - 1)))
+    if not isinstance(dy, SymbolicZero):
+        slope += dy * jnp.where(x == 0, 0, value * jnp.log(jnp.where(x == 0, 1, x)))
+    return value, slope.astype(value.dtype)
+
+
+_real_power.defjvp(_real_power_jvp, symbolic_zeros=True)
+
+
+@jax.custom_jvp
+def _distance_from_zero(x: Any) -> Any:
+    return jnp.abs(x)
+
+
+@_distance_from_zero.defjvp
+def _(primals: Any, tangents: Any) -> Any:
+    (x,), (dx,) = primals, tangents
+    return _distance_from_zero(x), dx * jnp.sign(x)
+
+
+def _absolute(xp: Any, x: Any) -> Any:
+    return _distance_from_zero(x) if xp is jnp and np.dtype(x.dtype).kind == "f" else abs(x)
 
 
 @jax.custom_jvp
@@ -124,7 +172,8 @@ def _(primals: Any, tangents: Any) -> Any:
 
 
 def _log_erfc(xp: Any, x: Any) -> Any:
-    return jsp.log_ndtr(-x * np.sqrt(2).astype(x.dtype)) + np.log(2).astype(x.dtype)
+    wide = x.astype("float32") if x.dtype == "float16" else x
+    return (jsp.log_ndtr(-wide * np.sqrt(2).astype(wide.dtype)) + np.log(2).astype(wide.dtype)).astype(x.dtype)
 
 
 @dataclass(frozen=True)
@@ -150,9 +199,9 @@ _ROWS = [
     Row("sub", 2, _signed, lambda xp, x, y: x - y, "x - y", True),
     Row("mul", 2, _same, lambda xp, x, y: x * y if x.dtype != bool else x & y, "x y", True, True, True),
     Row("true_div", 2, _quotient, lambda xp, x, y: x / y, "x / y, of integers in floatX", True),
-    Row("int_div", 2, _same, lambda xp, x, y: x // y, "the floor of x / y", True),
-    Row("mod", 2, _same, lambda xp, x, y: x % y, "x - y floor(x / y), with the sign of y", True),
-    Row("pow", 2, _same, _power, "x to the power y", True),
+    Row("int_div", 2, _at_least_int8, lambda xp, x, y: x // y, "the floor of x / y; of integers, ZeroDivisionError where y is 0", True),
+    Row("mod", 2, _at_least_int8, lambda xp, x, y: x % y, "x - y floor(x / y), with the sign of y; of integers, ZeroDivisionError where y is 0", True),
+    Row("pow", 2, _at_least_int8, _power, "x to the power y", True),
     Row(
         "maximum",
         2,
@@ -173,10 +222,10 @@ _ROWS = [
     Row("switch", 3, _choice, lambda xp, c, x, y: xp.where(c, x, y), "x where the condition holds, else y", True),
     Row("identity", 1, _same, lambda xp, x: x, "x", True),
     Row("neg", 1, _signed, lambda xp, x: -x, "-x", True),
-    Row("abs_", 1, _part, lambda xp, x: abs(x), "the absolute value of x; derivative 0 at 0", True),
+    Row("abs_", 1, _part, _absolute, "the absolute value of x; derivative 0 at 0", True),
     Row("sgn", 1, _signed, _named("sign"), "the sign of x: -1, 0 or 1", True),
     Row("sqr", 1, _same, lambda xp, x: x * x if x.dtype != bool else x, "x squared", True),
-    Row("inv", 1, _quotient, lambda xp, x: 1 / x, "1 / x", True),
+    Row("inv", 1, _floating, lambda xp, x: 1 / x, "1 / x", True),
     Row("ceil", 1, _same, _whole("ceil"), "the least integer not below x", True),
     Row("floor", 1, _same, _whole("floor"), "the greatest integer not above x", True),
     Row("trunc", 1, _same, _whole("trunc"), "x without its fraction", True),
@@ -246,12 +295,12 @@ _ROWS = [
         "x y, and 0 where x is 0 though y be infinite",
     ),
     Row("real", 1, _part, lambda xp, x: x.real, "the real part"),
-    Row("imag", 1, _part, lambda xp, x: x.imag if np.iscomplexobj(x) else x * 0, "the imaginary part"),
+    Row("imag", 1, _part, lambda xp, x: x.imag if np.iscomplexobj(x) else jnp.zeros_like(x), "the imaginary part"),
     Row("conj", 1, _same, _named("conj"), "the complex conjugate"),
     Row(
         "angle",
         1,
-        lambda d: ([d], _part(d)[1] if d.startswith("c") else _float_of(d)),
+        _angle,
         _named("angle"),
         "the argument of x",
     ),
@@ -310,11 +359,29 @@ class Elemwise(TensorOp):
         row = self.row
         if len(values) > 1:
             check_broadcast(self.name, values)
+        if self.checked(node):
+            self._check_divisor(context, node, *values)
         xp = module_for(values) if row.host else jnp
         if xp is np:
             with np.errstate(all="ignore"):
                 return np.asarray(row.meaning(np, *values), self._dtype(node))
         return row.meaning(xp, *values)
+
+    def checked(self, node: Apply) -> Sequence[Variable]:
+        """The inputs that are looked at while the program runs: the divisors of integers."""
+        integers = self.name in ("int_div", "mod") and self._dtype(node)[0] in "iu"
+        return node.inputs[1:] if integers else ()
+
+    def _check_divisor(self, context: Any, node: Apply, x: Any, y: Any) -> None:
+        def error() -> Exception:
+            return ZeroDivisionError(f"{self.name}: integer division by zero")
+
+        if 0 in x.shape or 0 in y.shape:
+            return
+        if not isinstance(y, np.ndarray):
+            context.check(jnp.all(y != 0), node, error)
+        elif not y.all():
+            raise error()
 
     def _dtype(self, node: Apply) -> str:
         return node.outputs[0].type.dtype  # type: ignore[attr-defined]

@@ -11,8 +11,9 @@ import jax.numpy as jnp
 
 from croton.graph.core import Apply, Type, Variable
 from croton.tensor.basic import TensorOp, as_tensor_variable, cast
-from croton.tensor.elemwise import _float_of, expm1, gt, switch
+from croton.tensor.elemwise import _float_of, expm1, gt, le, mul_or_zero, switch
 from croton.tensor.shape import kind
+from croton.tensor.types import upcast
 from croton.tensor.variable import TensorVariable
 
 
@@ -47,6 +48,20 @@ def _hard(x: Any) -> Any:
 
 
 @jax.custom_jvp
+def logistic(x: Any) -> Any:
+    """1 / (1 + exp(-x)), accurate far below 0 too."""
+    e = jnp.exp(-abs(x))
+    return jnp.where(x >= 0, 1, e) / (1 + e)
+
+
+@logistic.defjvp
+def _(primals: Any, tangents: Any) -> Any:
+    (x,), (t,) = primals, tangents
+    # Not s (1 - s), in which 1 - s has lost its digits where s is near 1.
+    return logistic(x), t * (logistic(x) * logistic(-x))
+
+
+@jax.custom_jvp
 def _softplus(x: Any) -> Any:
     return jnp.where(x > 0, x, 0) + jnp.log1p(jnp.exp(-abs(x)))
 
@@ -54,16 +69,23 @@ def _softplus(x: Any) -> Any:
 @_softplus.defjvp
 def _(primals: Any, tangents: Any) -> Any:
     (x,), (t,) = primals, tangents
-    return _softplus(x), t * jax.nn.sigmoid(x)
+    return _softplus(x), t * logistic(x)
 
 
+@jax.custom_jvp
 def _softsign(x: Any) -> Any:
     return x / (1 + abs(x))
 
 
+@_softsign.defjvp
+def _(primals: Any, tangents: Any) -> Any:
+    (x,), (t,) = primals, tangents
+    return _softsign(x), t / jnp.square(1 + abs(x))
+
+
 # name: (meaning, what it computes)
 CURVES: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "sigmoid": (jax.nn.sigmoid, "1 / (1 + exp(-x))"),
+    "sigmoid": (logistic, "1 / (1 + exp(-x))"),
     "ultra_fast_sigmoid": (
         _approximate(_ultra_fast),
         "sigmoid by two line pieces over x / (1 + x), between 0.00247 and 0.99753",
@@ -112,39 +134,51 @@ SELU_ALPHA = 1.6732632423543772848170429916717
 def relu(x: Any, alpha: Any = 0) -> TensorVariable:
     """The rectifier: x where x > 0, alpha x elsewhere; the derivative at 0 is alpha.
 
-    ``alpha``: the slope for negative input, a number or a tensor that broadcasts with ``x`` (a shared variable can be learnt).
-    As theano.tensor.nnet.relu.
+    ``x``: a tensor; integers and float16 are computed in floats of at least 32 bits. ``alpha``: the slope for negative input, a number
+    or a tensor that broadcasts with ``x`` (a shared variable can be learnt). As theano.tensor.nnet.relu.
 
     >>> import croton.tensor as T
     >>> T.nnet.relu(T.constant([-2., 3.]), 0.1).eval()
     array([-0.2,  3. ])
     """
     x = as_tensor_variable(x)
-    if isinstance(alpha, int | float) and alpha == 0:
-        return switch(gt(x, 0), x, 0)
-    return switch(gt(x, 0), x, as_tensor_variable(alpha) * x)
+    x = cast(x, upcast(_float_of(x.dtype), "float32"))
+    if not isinstance(alpha, int | float):
+        low = mul_or_zero(alpha, x)  # minus infinity times a slope of 0 is 0
+    else:
+        low = cast(alpha, x.dtype) * x if alpha else cast(0, x.dtype)
+    # x <= 0, not x > 0, so that NaN stays NaN.
+    return switch(le(x, 0), low, x)
 
 
 def elu(x: Any, alpha: Any = 1) -> TensorVariable:
     """The exponential linear unit: x where x > 0, alpha (exp(x) - 1) elsewhere (Clevert, Unterthiner and Hochreiter 2015).
+
+    ``x``: a tensor; ``alpha``: a number or a scalar. The derivative at 0 is alpha. As theano.tensor.nnet.elu.
 
     >>> import croton.tensor as T
     >>> T.nnet.elu(T.constant([0., 3.])).eval()
     array([0., 3.])
     """
     x = as_tensor_variable(x)
-    low = switch(gt(x, 0), 0, x)
-    return switch(gt(x, 0), x, alpha * expm1(low))
+    x = cast(x, _float_of(x.dtype))
+    slope = cast(alpha, x.dtype) if isinstance(alpha, int | float) else alpha
+    # The exponential never sees what is positive, so it cannot overflow.
+    return switch(gt(x, 0), x, slope * expm1(switch(gt(x, 0), 0, x)))
 
 
 def selu(x: Any) -> TensorVariable:
     """The scaled exponential linear unit, 1.0507... elu(x, 1.6732...) (Klambauer, Unterthiner and Mayr 2017).
 
+    ``x``: a tensor; integers and float16 are computed in floats of at least 32 bits. As theano.tensor.nnet.selu.
+
     >>> import croton.tensor as T
     >>> T.nnet.selu(T.constant([0., 1.])).eval().round(4)
     array([0.    , 1.0507])
     """
-    return SELU_SCALE * elu(x, SELU_ALPHA)
+    x = as_tensor_variable(x)
+    x = cast(x, upcast(_float_of(x.dtype), "float32"))
+    return cast(SELU_SCALE, x.dtype) * elu(x, SELU_ALPHA)
 
 
 def softminus(x: Any) -> TensorVariable:
