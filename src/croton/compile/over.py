@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from croton.compile.program import Program, raise_failed
+from croton.compile.program import Program, raise_failed, store
 
 
 def run_over(
@@ -22,7 +22,8 @@ def run_over(
             return _one_by_one(program, columns)
         runs = _runs(program, columns)
         carry = program.shared_values()
-        _check_stackable(program, runs, columns, carry)
+        if not _steady(program, runs, columns, carry):
+            return _one_by_one(program, columns)
         pieces: list[list[Any]] = []
         failures: list[Any] = []
         for key, first, last, starts in runs:
@@ -33,7 +34,7 @@ def run_over(
         for flags, errors in failures:
             if errors:
                 raise_failed(np.asarray(flags).all(axis=0), errors)
-        program.commit(carry[program.first_updated :])
+        store(program.written, carry[program.first_updated :])
         return [np.concatenate([np.asarray(p[k]) for p in pieces]) for k in range(len(program.outputs))]
 
 
@@ -75,31 +76,34 @@ def _runs(program: Program, columns: list[Any]) -> list[tuple[Any, int, int, Any
     return runs
 
 
-def _check_stackable(program: Program, runs: Sequence[Any], columns: Sequence[Any], carry: Sequence[Any]) -> None:
-    """ValueError, before anything runs, where outputs of two runs cannot be stacked."""
-    if len(runs) < 2:
-        return
+def _steady(program: Program, runs: Sequence[Any], columns: Sequence[Any], carry: Sequence[Any]) -> bool:
+    """Whether every update keeps its variable's shape. ValueError where outputs of two runs cannot be stacked."""
     seen: dict[int, tuple[int, tuple[int, ...]]] = {}
     for key, first, _, _ in runs:
-        cache = program.__dict__.setdefault("_output_shapes", {})
-        shapes_key = (key, tuple(c[first].shape for c in columns), tuple(v.shape for v in carry))
-        if shapes_key not in cache:
-            count = len(program.plan.slices)
-            structs = [
-                jax.ShapeDtypeStruct((count,), "int64"),
-                *[_struct(c[first]) for c in columns],
-                *map(_struct, carry),
-            ]
-            found = jax.eval_shape(lambda s, *v, key=key: program.trace(key, s, v, [])[0], *structs)
-            program.traces -= 1
-            cache[shapes_key] = [o.shape for o in found]
-        for k, shape in enumerate(cache[shapes_key]):
+        outputs, news = _shapes(program, key, [c[first] for c in columns], carry)
+        if news != [v.shape for v in carry[program.first_updated :]]:
+            return False
+        for k, shape in enumerate(outputs):
             call, before = seen.setdefault(k, (first, shape))
             if before != shape:
                 raise ValueError(
-                    f"over: output {k} has shape {before} in call {call} and {shape} in call {first}: they cannot be stacked. Let the "
-                    f"last call, of another length, be one of its own"
+                    f"over: output {k} has shape {before} in call {call} and {shape} in call {first}: they cannot be stacked. "
+                    f"Make the calls of another length by themselves"
                 )
+    return True
+
+
+def _shapes(program: Program, key: Any, values: Sequence[Any], carry: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """The shapes of the outputs and of the updated values of one call."""
+    cache = program.__dict__.setdefault("_shapes_of_calls", {})
+    cache_key = (key, tuple(v.shape for v in values), tuple(v.shape for v in carry))
+    if cache_key not in cache:
+        starts = jax.ShapeDtypeStruct((len(program.plan.slices),), "int64")
+        structs = [starts, *[_struct(v) for v in [*values, *carry]]]
+        outputs, news = jax.eval_shape(lambda s, *v: program.trace(key, s, v, [])[:2], *structs)
+        program.traces -= 1
+        cache[cache_key] = [o.shape for o in outputs], [n.shape for n in news]
+    return cache[cache_key]
 
 
 def _struct(value: Any) -> jax.ShapeDtypeStruct:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any
 
 import jax
@@ -33,6 +36,33 @@ def to_host(value: Any) -> Any:
 
 
 hooks.to_host = to_host
+
+# A program consumes the buffers of what it updates from so many bytes on; below, the memory saved is not worth the care.
+DONATED = 1 << 20
+
+
+def store(containers: Sequence[Any], values: Sequence[Any]) -> None:
+    """Put each value into its container, all or none: the loop runs in C, where no signal is handled."""
+    list(map(setattr, containers, repeat("value"), values))
+
+
+class Uninterrupted:
+    """While it lasts, Ctrl-C waits: between a program that consumes its arguments and the storing of its results."""
+
+    def __enter__(self) -> None:
+        self.before: Any = None
+        self.seen: tuple[Any, ...] | None = None
+        if threading.current_thread() is threading.main_thread() and callable(signal.getsignal(signal.SIGINT)):
+            self.before = signal.signal(signal.SIGINT, self._note)
+
+    def _note(self, *arguments: Any) -> None:
+        self.seen = arguments
+
+    def __exit__(self, *_: object) -> None:
+        if self.before is not None:
+            signal.signal(signal.SIGINT, self.before)
+            if self.seen is not None:
+                self.before(*self.seen)
 
 
 class Program:
@@ -67,7 +97,7 @@ class Program:
         self.checked = self._is_checked(wanted)
         self.traces = 0
         self.quick: Callable[[list[Any]], Sequence[Any]] | None = None
-        self._compiled: dict[Any, tuple[Callable[..., Any], list[Any]]] = {}
+        self._compiled: dict[Any, tuple[Callable[..., Any], list[Any], bool]] = {}
 
     def _is_checked(self, wanted: Sequence[Variable]) -> bool:
         """Whether the running program may find an index or a label wrong: then it must not consume what it updates."""
@@ -92,26 +122,29 @@ class Program:
                 arguments.append(starts)
             found = self._compiled.get(key)
             if found is None:
-                found = self._compile(key)
-            run, errors = found
+                found = self._compile(key, arguments)
+            run, errors, consumes = found
             try:
-                results = run(*arguments)
-                if not (self.planned or errors):
-                    self.quick = self._quickly(run)
+                if consumes:
+                    with Uninterrupted():
+                        outputs, *news, flags = run(*arguments)
+                        store(self.written, news)
+                else:
+                    outputs, *news, flags = run(*arguments)
+                    if not (self.planned or errors):
+                        self.quick = self._quickly(run)
             except NeedsValue:
                 self.eager = True
                 return self._run_eagerly(arguments)
         if errors:
-            raise_failed(results[-1], errors)
-        n = len(self.outputs)
-        for k, container in enumerate(self.written, n):
-            container.value = results[k]
-        return results[:n]
+            raise_failed(flags, errors)
+        if not consumes:
+            store(self.written, news)
+        return outputs
 
     def _quickly(self, run: Callable[..., Any]) -> Callable[[list[Any]], Sequence[Any]]:
         """What ``__call__`` comes to where one program serves every call and nothing is checked: Python's share is what counts."""
-        containers, written, first = self.containers, self.written, len(self.outputs)
-        enable, array = jax.enable_x64, np.ndarray
+        containers, written, enable, array = self.containers, self.written, jax.enable_x64, np.ndarray
 
         def quick(arguments: list[Any]) -> Sequence[Any]:
             with enable(True):
@@ -125,11 +158,8 @@ class Program:
                 except NeedsValue:
                     self.quick, self.eager = None, True
                     return self._run_eagerly(arguments)
-            k = first
-            for container in written:
-                container.value = results[k]
-                k += 1
-            return results[:first]
+            store(written, results[1:-1])
+            return results[0]
 
         return quick
 
@@ -143,25 +173,19 @@ class Program:
             values.append(value)
         return values
 
-    def commit(self, news: Sequence[Any]) -> None:
-        """Store the updated shared values."""
-        for container, new in zip(self.written, news, strict=True):
-            container.value = new
-
-    def _compile(self, key: Any) -> tuple[Callable[..., Any], list[Any]]:
+    def _compile(self, key: Any, arguments: Sequence[Any]) -> tuple[Callable[..., Any], list[Any], bool]:
         errors: list[Any] = []
-
         first, last = len(self.inputs) + self.first_updated, len(self.inputs) + len(self.shared)
 
         def traced(*arguments: Any) -> Any:
             starts = arguments[last] if self.planned else None
             outputs, news, flags = self.trace(key, starts, arguments[:last], errors)
-            return (*outputs, *news, flags)
+            return (outputs, *news, flags)
 
-        donated = () if self.checked else tuple(range(first, last))
+        consumes = not self.checked and sum(a.nbytes for a in arguments[first:last]) >= DONATED
         if len(self._compiled) >= config.structures_kept:
             self._compiled.pop(next(iter(self._compiled)))
-        self._compiled[key] = jax.jit(traced, donate_argnums=donated), errors
+        self._compiled[key] = jax.jit(traced, donate_argnums=tuple(range(first, last)) if consumes else ()), errors, consumes
         return self._compiled[key]
 
     def trace(self, key: Any, starts: Any, leaves: Sequence[Any], errors: list[Any]) -> Any:
@@ -195,7 +219,7 @@ class Program:
             if not bool(condition):
                 raise error()
         outputs = [lowering.value(v, env) for v in self.outputs]
-        self.commit([jnp.array(lowering.value(v, env), copy=True) for v in self.news])
+        store(self.written, [jnp.array(lowering.value(v, env), copy=True) for v in self.news])
         return outputs
 
 

@@ -9,24 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from croton.graph.core import Apply, Constant, SharedVariable, Variable
-from croton.graph.printing import _roots
+from croton.graph.layout import HEIGHT, Arrow, Box, place
+from croton.graph.printing import constant_text, roots_of
 from croton.graph.walk import toposort
 
 _COLOURS = {"input": "#cfe8ff", "shared": "#ffe6b3", "constant": "#eeeeee", "op": "#ffffff", "output": "#d8f5d0"}
-_WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 7.2, 30, 18, 34
-
-
-class _Box:
-    def __init__(self, label: str, kind: str) -> None:
-        self.label, self.kind = label, kind
-        self.width = max(44.0, len(label) * _WIDTH + 16)
-        self.x = self.y = 0.0
-        self.layer = 0
+_LINE, _EDGE = "#8a8a8a", "#444444"
+_MARGIN = 12.0
+# A leaf is drawn again for a use this many layers below its first one, so that arrows stay short.
+_NEAR = 4
 
 
 def draw(obj: Any, path: str | os.PathLike[str] | None = None) -> str:
     """Draw the graph of a variable, of several, or of a function: inputs blue, shared variables orange, outputs green.
 
+    Small constants stand in the box of the op that uses them, and an input used far apart is drawn near each use.
     ``path`` ends in .svg or .png (which needs matplotlib); None writes nothing. Returns the SVG as text.
     Raises ValueError for another ending.
 
@@ -34,132 +31,125 @@ def draw(obj: Any, path: str | os.PathLike[str] | None = None) -> str:
     >>> croton.draw(T.exp(T.scalar('x')))[:4]
     '<svg'
     """
-    boxes, arrows = _layout(_roots(obj))
+    target = None if path is None else Path(path)
+    if target is not None and target.suffix not in (".svg", ".png"):
+        raise ValueError(f"draw writes .svg and .png files, not {target.name!r}")
+    boxes, edges = _graph(roots_of(obj))
+    arrows = place(boxes, edges)
     svg = _svg(boxes, arrows)
-    if path is not None:
-        target = Path(path)
-        if target.suffix == ".svg":
-            target.write_text(svg, encoding="utf-8")
-        elif target.suffix == ".png":
-            _png(boxes, arrows, target)
-        else:
-            raise ValueError(f"draw writes .svg and .png files, not {target.name!r}")
+    if target is not None and target.suffix == ".svg":
+        target.write_text(svg, encoding="utf-8")
+    elif target is not None:
+        _png(boxes, arrows, target)
     return svg
+
+
+def _graph(roots: Sequence[Variable]) -> tuple[list[Box], list[tuple[Box, Box]]]:
+    """Boxes with their layers, and the edges between them."""
+    order = toposort(roots)
+    boxes: dict[Any, Box] = {}
+    for node in order:
+        box = boxes[node] = Box(_label(node), "op")
+        box.layer = 1 + max((boxes[v.owner].layer for v in node.inputs if v.owner is not None), default=0)
+    uses: list[tuple[Variable, Box]] = [(v, boxes[n]) for n in order for v in n.inputs if not _inline(v)]
+    for k, root in enumerate(roots):
+        box = boxes["output", k] = Box(_short(root.name or (f"output {k}" if len(roots) > 1 else "output")), "output")
+        box.layer = 1 if root.owner is None else boxes[root.owner].layer + 1
+        uses.append((root, box))
+    latest: dict[Variable, Box] = {}
+    leaves: list[Box] = []
+    edges: dict[tuple[Box, Box], None] = {}
+    for v, user in sorted(uses, key=lambda use: use[1].layer):
+        if v.owner is not None:
+            edges[boxes[v.owner], user] = None
+            continue
+        if v not in latest or user.layer - latest[v].layer > _NEAR:
+            latest[v] = Box(_short(str(v)), _kind(v))
+            latest[v].layer = user.layer - 1
+            leaves.append(latest[v])
+        edges[latest[v], user] = None
+    return [*leaves, *boxes.values()], list(edges)
 
 
 def _kind(v: Variable) -> str:
     return "shared" if isinstance(v, SharedVariable) else "constant" if isinstance(v, Constant) else "input"
 
 
-def _layout(roots: Sequence[Variable]) -> tuple[list[_Box], list[tuple[_Box, _Box]]]:
-    """Boxes in layers, each below what it uses, ordered within a layer by where their inputs stand."""
-    found: dict[Any, _Box] = {}
-    arrows: list[tuple[_Box, _Box]] = []
-
-    def leaf(v: Variable) -> _Box:
-        if v not in found:
-            label = str(v)
-            found[v] = _Box(label if len(label) <= 28 else label[:25] + "...", _kind(v))
-        return found[v]
-
-    def source(v: Variable) -> _Box:
-        return leaf(v) if v.owner is None else found[v.owner]
-
-    for node in toposort(roots):
-        box = found[node] = _Box(_label(node), "op")
-        for v in node.inputs:
-            arrows.append((source(v), box))
-            box.layer = max(box.layer, source(v).layer + 1)
-    for k, root in enumerate(roots):
-        box = found["output", k] = _Box(
-            root.name or f"output {k}" if len(roots) > 1 else root.name or "output", "output"
-        )
-        box.layer = source(root).layer + 1
-        arrows.append((source(root), box))
-    boxes = list(found.values())
-    _place(boxes, arrows)
-    return boxes, arrows
+def _inline(v: Variable) -> bool:
+    """Whether a variable is written inside the boxes of the ops that use it."""
+    return isinstance(v, Constant) and len(constant_text(v)) <= 8
 
 
 def _label(node: Apply) -> str:
-    text = str(node.op)
+    name = str(node.op)
+    if node.inputs and any(map(_inline, node.inputs)):
+        name += "(" + ", ".join(constant_text(v) if _inline(v) else "·" for v in node.inputs) + ")"  # type: ignore[arg-type]
+    return _short(name)
+
+
+def _short(text: str) -> str:
     return text if len(text) <= 28 else text[:25] + "..."
 
 
-def _place(boxes: Sequence[_Box], arrows: Sequence[tuple[_Box, _Box]]) -> None:
-    above: dict[int, list[_Box]] = {}
-    for start, end in arrows:
-        above.setdefault(id(end), []).append(start)
-    for start, end in reversed(arrows):
-        if start.kind not in ("op", "output") and start.layer == 0 and end.layer > 1:
-            start.layer = max(start.layer, min(e.layer for s, e in arrows if s is start) - 1)
-    layers: dict[int, list[_Box]] = {}
-    for box in boxes:
-        layers.setdefault(box.layer, []).append(box)
-    for depth in sorted(layers):
-        row = layers[depth]
-        row.sort(key=lambda b: sum(s.x for s in above.get(id(b), [])) / max(len(above.get(id(b), [])), 1))
-        x = 0.0
-        for box in row:
-            box.x, box.y = x + box.width / 2, depth * (_HEIGHT + _GAP_Y) + _HEIGHT / 2
-            x += box.width + _GAP_X
-    widest = max((sum(b.width + _GAP_X for b in row) for row in layers.values()), default=0)
-    for row in layers.values():
-        shift = (widest - sum(b.width + _GAP_X for b in row)) / 2
-        for box in row:
-            box.x += shift
+def _size(boxes: Sequence[Box]) -> tuple[float, float]:
+    width = max((b.x + b.width / 2 for b in boxes), default=0.0)
+    return width + 2 * _MARGIN, max((b.y + HEIGHT / 2 for b in boxes), default=0.0) + 2 * _MARGIN
 
 
-def _svg(boxes: Sequence[_Box], arrows: Sequence[tuple[_Box, _Box]]) -> str:
-    width = max((b.x + b.width / 2 for b in boxes), default=0) + 20
-    height = max((b.y for b in boxes), default=0) + _HEIGHT / 2 + 20
+def _curve(arrow: Arrow) -> list[tuple[float, float]]:
+    """The points of an arrow's line: a start, then three (two that steer, one that ends) for each layer it goes down."""
+    points = [(arrow[0].x, arrow[0].y + HEIGHT / 2)]
+    for box in arrow[1:]:
+        x, y = points[-1]
+        top = box.y - (0.0 if box.kind == "bend" else HEIGHT / 2 + 1)
+        middle = (y + top) / 2
+        points += [(x, middle), (box.x, middle), (box.x, top)]
+    return points
+
+
+def _svg(boxes: Sequence[Box], arrows: Sequence[Arrow]) -> str:
+    width, height = _size(boxes)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" viewBox="-10 -10 {width:.0f} {height:.0f}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
+        f'viewBox="{-_MARGIN:.0f} {-_MARGIN:.0f} {width:.0f} {height:.0f}">',
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-        '<path d="M0 0 L8 4 L0 8 z" fill="#666"/></marker></defs>',
+        f'<path d="M0 0 L8 4 L0 8 z" fill="{_LINE}"/></marker></defs>',
     ]
-    for start, end in arrows:
-        parts.append(
-            f'<line x1="{start.x:.1f}" y1="{start.y + _HEIGHT / 2:.1f}" x2="{end.x:.1f}" y2="{end.y - _HEIGHT / 2:.1f}" '
-            f'stroke="#666" marker-end="url(#tip)"/>'
-        )
+    for arrow in arrows:
+        start, *rest = [f"{x:.1f} {y:.1f}" for x, y in _curve(arrow)]
+        parts.append(f'<path d="M{start} C{" ".join(rest)}" fill="none" stroke="{_LINE}" marker-end="url(#tip)"/>')
     for b in boxes:
         parts.append(
-            f'<rect x="{b.x - b.width / 2:.1f}" y="{b.y - _HEIGHT / 2:.1f}" width="{b.width:.1f}" height="{_HEIGHT}" rx="6" '
-            f'fill="{_COLOURS[b.kind]}" stroke="#444"/>'
-            f'<text x="{b.x:.1f}" y="{b.y + 4:.1f}" font-family="monospace" font-size="12" text-anchor="middle">{escape(b.label)}</text>'
+            f'<rect x="{b.x - b.width / 2:.1f}" y="{b.y - HEIGHT / 2:.1f}" width="{b.width:.1f}" height="{HEIGHT:.0f}" '
+            f'rx="6" fill="{_COLOURS[b.kind]}" stroke="{_EDGE}"/>'
+            f'<text x="{b.x:.1f}" y="{b.y + 4:.1f}" font-family="monospace" font-size="12" '
+            f'text-anchor="middle">{escape(b.label)}</text>'
         )
     return "\n".join([*parts, "</svg>"])
 
 
-def _png(boxes: Sequence[_Box], arrows: Sequence[tuple[_Box, _Box]], target: Path) -> None:
+def _png(boxes: Sequence[Box], arrows: Sequence[Arrow], target: Path) -> None:
     try:
         from matplotlib.figure import Figure
         from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+        from matplotlib.path import Path as Line
     except ImportError:
         raise ImportError("draw needs matplotlib for a PNG: install croton[plot], or draw an .svg file") from None
-    width = max(b.x + b.width / 2 for b in boxes) + 20
-    height = max(b.y for b in boxes) + _HEIGHT / 2 + 20
-    figure = Figure(figsize=(min(width / 80, 120), min(height / 80, 120)))
+    width, height = _size(boxes)
+    # 72 of the picture's units to the inch make 12-point letters as wide as the boxes reckon with.
+    figure = Figure(figsize=(min(width / 72, 200), min(height / 72, 200)))
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(-10, width), ylim=(height, -10))
+    axes.set(xlim=(-_MARGIN, width - _MARGIN), ylim=(height - _MARGIN, -_MARGIN))
     axes.axis("off")
-    for start, end in arrows:
+    for arrow in arrows:
+        points = _curve(arrow)
+        line = Line(points, [Line.MOVETO, *[Line.CURVE4] * (len(points) - 1)])
         axes.add_patch(
-            FancyArrowPatch(
-                (start.x, start.y + _HEIGHT / 2),
-                (end.x, end.y - _HEIGHT / 2),
-                arrowstyle="-|>",
-                mutation_scale=10,
-                color="#666666",
-            )
+            FancyArrowPatch(path=line, arrowstyle="-|>", mutation_scale=9, color=_LINE, shrinkA=0, shrinkB=0)
         )
     for b in boxes:
-        corner = (b.x - b.width / 2, b.y - _HEIGHT / 2)
-        axes.add_patch(
-            FancyBboxPatch(
-                corner, b.width, _HEIGHT, boxstyle="round,pad=0,rounding_size=6", fc=_COLOURS[b.kind], ec="#444444"
-            )
-        )
-        axes.text(b.x, b.y, b.label, ha="center", va="center", family="monospace", fontsize=8)
-    figure.savefig(target, dpi=100)
+        corner = (b.x - b.width / 2, b.y - HEIGHT / 2)
+        style = "round,pad=0,rounding_size=6"
+        axes.add_patch(FancyBboxPatch(corner, b.width, HEIGHT, boxstyle=style, fc=_COLOURS[b.kind], ec=_EDGE, lw=0.8))
+        axes.text(b.x, b.y, b.label, ha="center", va="center", family="monospace", fontsize=11)
+    figure.savefig(target, dpi=144 if max(width, height) < 4000 else 72)

@@ -29,7 +29,7 @@ def pp(expression: Variable) -> str:
     text: dict[Variable, str] = {}
 
     def of(v: Variable) -> str:
-        return text.get(v) or (_constant(v) if isinstance(v, Constant) else str(v))
+        return text.get(v) or (constant_text(v) if isinstance(v, Constant) else str(v))
 
     for node in toposort([expression]):
         inputs = [of(v) for v in node.inputs]
@@ -60,7 +60,7 @@ def _derivative(output: Variable, node: Apply, op: Derivative, inputs: Sequence[
     return f"{name}({', '.join(g[0] if len(g) == 1 else '[' + ', '.join(g) + ']' for g in groups)})"
 
 
-def _constant(v: Constant) -> str:
+def constant_text(v: Constant) -> str:
     literal = getattr(v, "literal", None)
     text = str(v) if literal is None or v.name else repr(literal)
     text = " ".join(text.split())
@@ -102,7 +102,7 @@ def debugprint(
     """
     if ids not in ("CHAR", "int", ""):
         raise ValueError(f"debugprint: ids must be 'CHAR', 'int' or '', not {ids!r}")
-    roots = _roots(obj)
+    roots = roots_of(obj)
     lines: list[str] = []
     number: dict[int, int] = {}
     for root in roots:
@@ -114,13 +114,13 @@ def debugprint(
     return None
 
 
-def _roots(obj: Any) -> list[Variable]:
+def roots_of(obj: Any) -> list[Variable]:
     if isinstance(obj, Variable):
         return [obj]
     if isinstance(obj, Apply):
         return list(obj.outputs)
     if isinstance(obj, list | tuple):
-        return [v for part in obj for v in _roots(part)]
+        return [v for part in obj for v in roots_of(part)]
     program = getattr(obj, "_program", None)
     if program is not None:
         return [*program.outputs, *program.news]
@@ -144,7 +144,7 @@ def _tree(
 
 def _line(v: Variable, number: int, types: bool, ids: str) -> str:
     if v.owner is None:
-        text = _constant(v) if isinstance(v, Constant) else str(v)
+        text = constant_text(v) if isinstance(v, Constant) else str(v)
     else:
         text = str(v.owner.op) + (f".{v.index}" if len(v.owner.outputs) > 1 else "")
     if types:

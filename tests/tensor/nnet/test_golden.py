@@ -1,7 +1,7 @@
-"""The functions of nnet against the numbers recorded from the original, and against the true values where those are not true.
+"""The functions of nnet against the numbers recorded from the original, and against the true values.
 
-Every entry is held to its truth, computed in long double by formulas that do not overflow; and to the recorded number wherever
-that is itself true. The places where it is not are few, and ``EXCEPTIONS`` says which they may be.
+Every entry is held to its truth, computed in long double by formulas that do not overflow; and to the recorded number
+wherever that is itself true. The places where it is not are few, and ``EXCEPTIONS`` says which they may be.
 """
 
 from pathlib import Path
@@ -52,6 +52,11 @@ def weighted(x):
     return s * w, s * (w - (s * w).sum(axis=1, keepdims=True))
 
 
+def weighted_logs(x):
+    w = np.arange(x.shape[1])
+    return logsoftmax(x) * w, w - softmax(x) * w.sum()
+
+
 def labelled(x, labels):
     """-log softmax at the labels, and the gradient of its sum."""
     return -(logsoftmax(x) * onehot(x, labels)).sum(axis=1), softmax(x) - onehot(x, labels)
@@ -77,7 +82,6 @@ def hard(x):
 
 SCALE, ALPHA = np.longdouble("1.0507009873554804934193349852946"), np.longdouble("1.6732632423543772848170429916717")
 TENTH = np.longdouble("0.1")
-logs = lambda x: (logsoftmax(x), 1 - x.shape[1] * softmax(x))  # noqa: E731
 of_sigmoid = lambda o, t: (softplus(o) - o * t, sigmoid(o) - t)  # noqa: E731
 nnet = T.nnet
 
@@ -97,9 +101,9 @@ ENTRIES = {
     "log1p_exp": (lambda x: T.log1p(T.exp(x)), lambda x: (softplus(x), sigmoid(x))),
     "log_one_plus_exp": (lambda x: T.log(1 + T.exp(x)), lambda x: (softplus(x), sigmoid(x))),
     "softsign": (nnet.softsign, lambda x: (x / (1 + abs(x)), (1 + abs(x)) ** -2)),
-    "softmax_weighted": (lambda x: nnet.softmax(x) * T.arange(5), weighted),
-    "logsoftmax": (nnet.logsoftmax, logs),
-    "log_of_softmax": (lambda x: T.log(nnet.softmax(x)), logs),
+    "softmax_weighted": (lambda x: nnet.softmax(x) * T.arange(5, dtype=x.dtype), weighted),
+    "logsoftmax": (lambda x: nnet.logsoftmax(x) * T.arange(5, dtype=x.dtype), weighted_logs),
+    "log_of_softmax": (lambda x: T.log(nnet.softmax(x)) * T.arange(5, dtype=x.dtype), weighted_logs),
     "cce_softmax_labels": (lambda x, y: nnet.categorical_crossentropy(nnet.softmax(x), y), labelled),
     "cce_softmax_dense": (
         lambda x, p: nnet.categorical_crossentropy(nnet.softmax(x), p),
@@ -115,8 +119,18 @@ ENTRIES = {
     "cce_dense": (nnet.categorical_crossentropy, lambda q, p: (-(p * np.log(q)).sum(axis=1), -p / q)),
 }
 
-# Where a recorded number may be untrue: (entry, what) -> from the first argument, the places.
-EXCEPTIONS = {}
+# Where a recorded number may be untrue, from the first argument: beyond the original's cut-offs, where 1 - s had lost
+# its digits, and where croton departs from the original.
+BEYOND = lambda x: x >= 10  # noqa: E731
+EXCEPTIONS = {
+    **dict.fromkeys(
+        ("sigmoid", "softplus", "log_sigmoid", "log_one_minus_sigmoid", "log1p_exp", "log_one_plus_exp"), BEYOND
+    ),
+    "sigmoid_binary_crossentropy": BEYOND,
+    "relu": lambda x: x == 0,
+    "relu_leaky": lambda x: x == 0,
+    "hard_sigmoid": lambda x: abs(x) <= 2.5,
+}
 
 
 def arguments(name, dtype):
@@ -137,10 +151,14 @@ def computed(expression, values):
     return croton.function(variables, [y, croton.grad(y.sum(), variables[0])])(*values)
 
 
-def assert_near(found, expected, dtype):
-    assert str(found.dtype) == dtype and found.shape == expected.shape
-    # What lies below the smallest normal number may be flushed to zero.
-    np.testing.assert_allclose(found.astype(np.longdouble), expected, TOLERANCE[dtype], np.finfo(dtype).tiny)
+def near(found, expected, dtype, curve):
+    """Which elements agree.
+
+    A curve is held to its relative error alone, down to the smallest normal number; where rows are summed up, an error
+    of the size of the rounding of 1 is allowed besides.
+    """
+    smallest = np.finfo(dtype).tiny if curve else 8 * np.finfo(dtype).eps
+    return np.isclose(found.astype(np.longdouble), expected, TOLERANCE[dtype], smallest)
 
 
 def test_every_entry_is_tested():
@@ -155,9 +173,33 @@ def test_values_and_gradients(name, dtype):
     values = arguments(name, dtype)
     found = computed(expression, values)
     expected = truth(*map(long, values))
+    curve = values[0].ndim == 1
     for what, y, true in zip(("y", "dx"), found, expected, strict=True):
-        recorded = RECORDED[dtype][f"{name}/{what}"]
-        untrue = ~np.isclose(recorded.astype(np.longdouble), true, TOLERANCE[dtype], np.finfo(dtype).tiny)
-        print("UNTRUE", name, what, dtype, np.broadcast_to(values[0], untrue.shape)[untrue] if untrue.ndim else untrue, recorded[untrue], true[untrue].astype(float))
-        bad = ~np.isclose(y.astype(np.longdouble), true, TOLERANCE[dtype], np.finfo(dtype).tiny)
-        if bad.any(): print("BAD", name, what, dtype, np.broadcast_to(values[0], untrue.shape)[bad] if untrue.ndim else untrue, y[bad], true[bad].astype(float))
+        assert str(y.dtype) == dtype and y.shape == true.shape
+        wrong = ~near(y, true, dtype, curve)
+        assert not wrong.any(), (what, y[wrong], true[wrong])
+        untrue = ~near(RECORDED[dtype][f"{name}/{what}"], true, dtype, curve)
+        if untrue.any():
+            assert not (untrue & ~EXCEPTIONS[name](values[0])).any(), what
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize(("outputs", "classes", "per_class"), [(10, 4, 3), (12, 3, 4)])
+def test_two_level_softmax(outputs, classes, per_class, dtype):
+    name = f"h_softmax_{outputs}_{classes}_{per_class}"
+    recorded = {key.split("/")[1]: v for key, v in RECORDED[dtype].items() if key.startswith(name)}
+    x, target, *weights = variables = [
+        T.TensorType(str(recorded[k].dtype), (False,) * recorded[k].ndim)(k)
+        for k in ("x", "target", "W1", "b1", "W2", "b2")
+    ]
+    sizes = (len(recorded["x"]), outputs, classes, per_class)
+    every = nnet.h_softmax(x, *sizes, *weights)
+    own = nnet.h_softmax(x, *sizes, *weights, target)
+    wrt = [x, *weights]
+    f = croton.function(variables, [every, own, *croton.grad(-T.log(own).sum(), wrt)])
+    found = f(*[recorded[v.name] for v in variables])
+    keys = ["all", "only_target", *[f"d_{v.name}" for v in wrt]]
+    for key, y in zip(keys, found, strict=True):
+        expected = recorded[key][:, None] if key == "only_target" else recorded[key]
+        assert str(y.dtype) == dtype and y.shape == expected.shape
+        assert near(y, expected, dtype, False).all(), key

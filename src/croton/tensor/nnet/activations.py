@@ -11,9 +11,9 @@ import jax.numpy as jnp
 
 from croton.graph.core import Apply, Type, Variable
 from croton.tensor.basic import TensorOp, as_tensor_variable, cast
-from croton.tensor.elemwise import _float_of, expm1, gt, le, mul_or_zero, switch
+from croton.tensor.elemwise import _float_of, check_broadcast, le, mul_or_zero, switch
 from croton.tensor.shape import kind
-from croton.tensor.types import upcast
+from croton.tensor.types import TensorType, broadcast_shapes, upcast
 from croton.tensor.variable import TensorVariable
 
 
@@ -151,20 +151,54 @@ def relu(x: Any, alpha: Any = 0) -> TensorVariable:
     return switch(le(x, 0), low, x)
 
 
+@jax.custom_jvp
+def _elu(x: Any, alpha: Any) -> Any:
+    return jnp.where(x > 0, x, alpha * jnp.expm1(_low(x)))
+
+
+@_elu.defjvp
+def _(primals: Any, tangents: Any) -> Any:
+    (x, alpha), (dx, da) = primals, tangents
+    # Not expm1 + 1, which has lost its digits far below 0.
+    slope = jnp.where(x > 0, 1, alpha * jnp.exp(_low(x)))
+    return _elu(x, alpha), dx * slope + da * jnp.expm1(_low(x))
+
+
+def _low(x: Any) -> Any:
+    return jnp.where(x > 0, 0, x)
+
+
+@dataclass(frozen=True)
+class Elu(TensorOp):
+    """x where x > 0, alpha (exp(x) - 1) elsewhere, of x and alpha (elementwise)."""
+
+    def make_node(self, *inputs: Any) -> Apply:
+        x, alpha = inputs
+        x = as_tensor_variable(x)
+        x = cast(x, _float_of(x.dtype))
+        alpha = cast(alpha, x.dtype) if isinstance(alpha, int | float) else as_tensor_variable(alpha)
+        dtype = upcast(x.dtype, _float_of(alpha.dtype))
+        return super().make_node(cast(x, dtype), cast(alpha, dtype))
+
+    def output_types(self, x: Variable, alpha: Variable) -> Sequence[Type]:
+        return [TensorType(kind(x).dtype, shape=broadcast_shapes("elu", [kind(x).shape, kind(alpha).shape]))]
+
+    def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
+        check_broadcast("elu", values)
+        return _elu(*map(jnp.asarray, values))
+
+
 def elu(x: Any, alpha: Any = 1) -> TensorVariable:
     """The exponential linear unit: x where x > 0, alpha (exp(x) - 1) elsewhere (Clevert, Unterthiner and Hochreiter 2015).
 
-    ``x``: a tensor; ``alpha``: a number or a scalar. The derivative at 0 is alpha. As theano.tensor.nnet.elu.
+    ``x``: a tensor; ``alpha``: a number or a tensor that broadcasts with ``x``. The derivative at 0 is alpha. As
+    theano.tensor.nnet.elu.
 
     >>> import croton.tensor as T
     >>> T.nnet.elu(T.constant([0., 3.])).eval()
     array([0., 3.])
     """
-    x = as_tensor_variable(x)
-    x = cast(x, _float_of(x.dtype))
-    slope = cast(alpha, x.dtype) if isinstance(alpha, int | float) else alpha
-    # The exponential never sees what is positive, so it cannot overflow.
-    return switch(gt(x, 0), x, slope * expm1(switch(gt(x, 0), 0, x)))
+    return Elu()(x, alpha)
 
 
 def selu(x: Any) -> TensorVariable:
