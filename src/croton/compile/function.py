@@ -33,10 +33,12 @@ class UnusedInputError(Exception):
 class In:
     """An input of a function: its variable, and how it is passed.
 
-    ``value``: taken where the call gives none; ``name``: for passing it by keyword, the variable's if None; ``update``: an expression
-    whose value is stored, after each call, as the value for the next; ``strict``: take exactly the variable's dtype;
-    ``allow_downcast``: True takes any number and casts it, False not even Python floats for float32; ``borrow``: a promise not to
-    change an array while the call runs, which saves nothing here, for arguments are read before the call returns;
+    ``value``: taken where the call gives none; ``name``: for passing it by keyword, the variable's if None;
+    ``update``: an expression whose value is stored, after each call, as the value for the next; ``strict``: take
+    exactly the variable's dtype;
+    ``allow_downcast``: True takes any number and casts it, False not even Python floats for float32; ``borrow``: a
+    promise not to change an array while the call runs, which saves nothing here, for arguments are read before the
+    call returns;
     ``mutable``: accepted, since an argument's array is never written to.
 
     >>> import croton, croton.tensor as T
@@ -126,17 +128,20 @@ def function(
 
     Arguments:
       ``inputs``: a list of variables or ``In`` objects.
-      ``outputs``: a variable (the call returns its array), a list (it returns a list), a dict with string keys (a dict), or None ([]).
-      ``updates``: pairs or a dict, shared variable -> expression; all are computed from the old values, then stored at once.
-      ``givens``: pairs or a dict, variable -> what to compute with in its place, all at once, in outputs and updates alike.
+      ``outputs``: a variable (the call returns its array), a list (it returns a list), a dict with string keys (a
+      dict), or None ([]).
+      ``updates``: pairs or a dict, shared variable -> expression; all are computed from the old values, then stored
+      at once.
+      ``givens``: pairs or a dict, variable -> what to compute with in its place, all at once, in outputs and updates
+      alike.
       ``no_default_updates``: True, or a list of the shared variables, to leave out their default updates.
       ``allow_input_downcast``: for all inputs as ``In(allow_downcast=)``.
       ``on_unused_input``: 'raise', 'warn' or 'ignore'; ``config.on_unused_input`` if None.
-      ``name``: of the function; ``mode``: a ``Mode`` or the name of one; ``rebuild_strict``: whether a given must have its
-      variable's type. ``accept_inplace`` and ``profile`` change nothing that is computed.
+      ``name``: of the function; ``mode``: a ``Mode`` or the name of one; ``rebuild_strict``: whether a given must
+      have its variable's type. ``accept_inplace`` and ``profile`` change nothing that is computed.
 
-    Raises TypeError for what is no input, output, update or given; UnusedInputError; MissingInputError; ValueError for two updates
-    of one variable. As theano.function.
+    Raises TypeError for what is no input, output, update or given; UnusedInputError; MissingInputError; ValueError
+    for two updates of one variable. As theano.function.
 
     >>> import croton, croton.tensor as T
     >>> x = T.dvector('x')
@@ -208,7 +213,7 @@ class _Build:
             ]
             if not found:
                 return
-            self.pairs += [(v, v.default_update) for v in found]
+            self.pairs += [(v, v.filter_update(v.default_update)) for v in found]
 
     def _check_inputs(self, graph: Sequence[Variable]) -> None:
         given = set(self.variables)
@@ -216,7 +221,8 @@ class _Build:
             if not isinstance(v, Constant | SharedVariable) and v not in given:
                 user = next((str(n) for n in toposort(graph) if v in n.inputs), "an output")
                 raise MissingInputError(
-                    f"input {v} (of type {v.type}) of the graph, used to compute {user}, was not provided and not given a value: add it "
+                    f"input {v} (of type {v.type}) of the graph, used to compute {user}, was not provided and not "
+                    "given a value: add it "
                     f"to the function's inputs, or to givens"
                 )
         used = set(ancestors(graph)) | set(self.states)
@@ -224,7 +230,8 @@ class _Build:
             if k in self.states or i.variable in used:
                 continue
             message = (
-                f"input {k} of the function, {i.variable}, is not needed to compute its outputs or updates: leave it out, or pass "
+                f"input {k} of the function, {i.variable}, is not needed to compute its outputs or updates: leave "
+                "it out, or pass "
                 f"on_unused_input='ignore'"
             )
             if self._policy == "raise":
@@ -251,7 +258,8 @@ def _as_in(given: Any, allow_downcast: bool | None) -> In:
         raise TypeError(f"the constant {given} cannot be an input of a function: its value is known")
     if isinstance(given, SharedVariable):
         raise TypeError(
-            f"Cannot use a shared variable ({given}) as explicit input. Consider substituting a non-shared variable via givens"
+            f"Cannot use a shared variable ({given}) as explicit input. Consider substituting a non-shared "
+            "variable via givens"
         )
     if not isinstance(given, Variable):
         raise TypeError(f"an input of a function must be a variable or In, not {given!r}")
@@ -293,7 +301,8 @@ def _update_pairs(updates: Any) -> list[tuple[SharedVariable, Variable]]:
     for item in items:
         if not isinstance(item, list | tuple) or len(item) != 2:
             raise ValueError(
-                f"updates must be pairs (shared variable, expression), got {item!r}: write updates=[(variable, expression)]"
+                f"updates must be pairs (shared variable, expression), got {item!r}: write updates=[(variable, "
+                "expression)]"
             )
         target, new = item
         if not isinstance(target, SharedVariable):
@@ -336,7 +345,8 @@ def _given(old: Variable, new: Any, strict: bool) -> Variable:
             return constant(old.type.filter(new.data.item() if new.data.ndim == 0 else new.data))
     if strict or getattr(new.type, "ndim", None) != getattr(old.type, "ndim", None):
         raise TypeError(
-            f"Cannot convert Type {new.type} (of Variable {new}) into Type {old.type}: what givens put in the place of {old} must have "
+            f"Cannot convert Type {new.type} (of Variable {new}) into Type {old.type}: what givens put in the "
+            f"place of {old} must have "
             f"its type"
         )
     return as_tensor_variable(new)
@@ -407,7 +417,8 @@ class Function:
         ins = self._build.ins
         if len(args) > len(ins):
             raise TypeError(
-                f"Too many parameter passed to theano function {self.name!r}: it takes {len(ins)}, {len(args)} were given"
+                f"Too many parameter passed to theano function {self.name!r}: it takes {len(ins)}, {len(args)} "
+                "were given"
             )
         given = dict(enumerate(args))
         names = {i.name: k for k, i in enumerate(ins) if i.name}
@@ -417,7 +428,8 @@ class Function:
                 near = difflib.get_close_matches(name, names, 1)
                 hint = f" (did you mean {near[0]!r}?)" if near else ""
                 raise TypeError(
-                    f"Unknown input or state: {name}{hint}. The function has {len(ins)} named inputs: {', '.join(names)}"
+                    f"Unknown input or state: {name}{hint}. The function has {len(ins)} named inputs: "
+                    f"{', '.join(names)}"
                 )
             if key in given:
                 raise TypeError(f"the input {name} is given twice, by position and by name")
@@ -432,12 +444,13 @@ class Function:
     def over(self, *sequences: Any) -> Any:
         """The calls ``self(*arguments)`` for arguments taken in step from ``sequences``, inside one XLA program.
 
-        One sequence for each input, all of one length n: a range, a list of numbers, or an array whose first dimension counts the
-        calls. Returns each output's n values stacked; updates carry from each call to the next, and are stored when all have run.
-        Where some calls have other shapes (a clipped last minibatch), runs of equal shapes become programs of their own.
+        One sequence for each input, all of one length n: a range, a list of numbers, or an array whose first
+        dimension counts the calls. Returns each output's n values stacked; updates carry from each call to the next,
+        and are stored when all have run. Where some calls have other shapes (a clipped last minibatch), runs of equal
+        shapes become programs of their own.
 
-        Raises ValueError for sequences of differing lengths, and for outputs whose shapes differ between calls, before anything runs;
-        an error in one of the calls leaves every shared value as it was.
+        Raises ValueError for sequences of differing lengths, and for outputs whose shapes differ between calls,
+        before anything runs; an error in one of the calls leaves every shared value as it was.
 
         >>> import croton, croton.tensor as T
         >>> i, s = T.lscalar('i'), croton.shared(0, 's')
@@ -475,11 +488,14 @@ class Function:
         name: str | None = None,
         profile: Any = None,
     ) -> Function:
-        """The same function on other shared variables (``swap``: old -> new), or without its updates (``delete_updates``).
+        """The same function on other shared variables (``swap``: old -> new), or without its updates
+        (``delete_updates``).
 
-        The shared variables that are not swapped stay shared with this function. ``share_memory`` and ``profile`` change nothing.
+        The shared variables that are not swapped stay shared with this function. ``share_memory`` and ``profile``
+        change nothing.
         """
         swap = dict(swap or {})
+        replaced: dict[Variable, Variable] = dict(swap)
         for old, new in swap.items():
             if old not in self._program.shared:
                 raise ValueError(f"copy: {old} is no shared variable of function {self.name!r}")
@@ -488,7 +504,7 @@ class Function:
         build = object.__new__(_Build)
         build.__dict__.update(self._build.__dict__)
         pairs = [] if delete_updates else self._build.updates
-        graph = rebuild([*self._build.outputs, *[n for _, n in pairs]], swap)
+        graph = rebuild([*self._build.outputs, *[n for _, n in pairs]], replaced)
         build.outputs = graph[: len(self._build.outputs)]
         build.updates = [(swap.get(s, s), n) for (s, _), n in zip(pairs, graph[len(build.outputs) :], strict=True)]
         return Function(build, self._mode, name or self.name)
@@ -521,7 +537,8 @@ def _filter(given: In, position: int, function_name: str) -> Callable[[Any], np.
             array = type_.filter(value, strict=strict, allow_downcast=downcast)
         except TypeError as error:
             raise TypeError(
-                f"Bad input argument to function {function_name!r} at index {position} (0-based), {given.name or given.variable}: {error}"
+                f"Bad input argument to function {function_name!r} at index {position} (0-based), "
+                f"{given.name or given.variable}: {error}"
             ) from None
         return np.array(array) if ndim == 0 else array
 

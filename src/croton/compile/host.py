@@ -1,8 +1,8 @@
 """What a call must work out on the host before it can run: the values that decide shapes, the bounds of slices.
 
-Constants and shapes settle themselves while tracing. Left are the values that depend on the integers of the call: they are
-computed here, in NumPy. Lengths become part of what a program is compiled for; starts of slices become its arguments, so that the
-minibatch idiom ``X[i * n:(i + 1) * n]`` compiles once for all i.
+Constants and shapes settle themselves while tracing. Left are the values that depend on the integers of the call:
+they are computed here, in NumPy. Lengths become part of what a program is compiled for; starts of slices become its
+arguments, so that the minibatch idiom ``X[i * n:(i + 1) * n]`` compiles once for all i.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class HostPlan:
         return list(dict.fromkeys(wanted))
 
     def settle(self, inputs: Sequence[np.ndarray], shared: Sequence[Any]) -> Settled:
-        """The key and the starts for one call, from its arguments and the shared values (remembered: loops repeat them)."""
+        """The key and the starts for one call, from its arguments and the shared values; remembered, for loops repeat them."""
         memory_key = (
             tuple([inputs[k].tobytes() for k in self.reads]),
             tuple([np.asarray(shared[k]).tobytes() for k in self.reads_shared]),

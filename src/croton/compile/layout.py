@@ -1,8 +1,8 @@
 """Narrow products computed transposed, and what follows from them kept so until something needs rows again.
 
-On XLA's CPU back end a product with few columns, such as (600, 784) by (784, 10), takes about half the time as (10, 784) by
-(784, 600), and the same again for the gradient of the weights. ``Transposed`` holds such a result; elementwise ops, softmax, picking
-a column from each row, and reductions work on it as it is.
+On XLA's CPU back end a product with few columns, such as (600, 784) by (784, 10), takes about half the time as (10,
+784) by (784, 600), and the same again for the gradient of the weights. ``Transposed`` holds such a result;
+elementwise ops, softmax, picking a column from each row, and reductions work on it as it is.
 """
 
 from __future__ import annotations
@@ -61,7 +61,12 @@ def narrow_product(node: Apply, values: Sequence[Any]) -> Transposed | None:
     if not isinstance(node.op, Dot):
         return None
     x, w = values
-    if getattr(x, "ndim", 0) != 2 or getattr(w, "ndim", 0) != 2 or isinstance(x, Transposed) or x.shape[1] != w.shape[0]:
+    if (
+        getattr(x, "ndim", 0) != 2
+        or getattr(w, "ndim", 0) != 2
+        or isinstance(x, Transposed)
+        or x.shape[1] != w.shape[0]
+    ):
         return None
     if not (w.shape[1] <= COLUMNS and x.shape[0] >= ROWS and w.shape[0] >= INNER) or x.dtype.kind != "f":
         return None
@@ -73,7 +78,9 @@ def narrow_product(node: Apply, values: Sequence[Any]) -> Transposed | None:
 
 
 def lower_transposed(context: Any, node: Apply, values: Sequence[Any]) -> Any:
-    """What the node computes from ``values``, some of them transposed, without turning them; NotImplemented where it cannot."""
+    """What the node computes from ``values``, some of them transposed, without turning them; NotImplemented where it
+    cannot.
+    """
     op: Op = node.op
     if isinstance(op, Elemwise):
         turned = [_turn(v) for v in values]
@@ -81,7 +88,11 @@ def lower_transposed(context: Any, node: Apply, values: Sequence[Any]) -> Any:
     if isinstance(op, Softmax | LogSoftmax) and op.axis == -1:
         return Transposed(type(op)(0).lower(context, node, [values[0].flat]))
     if isinstance(op, Reduction) and node.outputs[0].type.ndim == 0:  # type: ignore[attr-defined]
-        return Reduction(op.name, (0, 1)).lower(context, node, [values[0].flat]) if op.name in _ORDERLESS else NotImplemented
+        return (
+            Reduction(op.name, (0, 1)).lower(context, node, [values[0].flat])
+            if op.name in _ORDERLESS
+            else NotImplemented
+        )
     if isinstance(op, Reduction) and not op.keepdims and len(op.axis) == 1:
         return Reduction(op.name, (1 - op.axis[0],)).lower(context, node, [values[0].flat])
     if isinstance(op, Subtensor):
@@ -94,7 +105,9 @@ _ORDERLESS = ("sum", "prod", "max", "min", "all", "any", "logsumexp")
 
 
 def _turn(value: Any) -> Any:
-    """``value`` as it combines elementwise with a transposed matrix; None where turning it would cost a copy of a matrix."""
+    """``value`` as it combines elementwise with a transposed matrix; None where turning it would cost a copy of a
+    matrix.
+    """
     if isinstance(value, Transposed):
         return value.flat
     if value.ndim == 0:

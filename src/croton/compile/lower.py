@@ -1,7 +1,7 @@
 """Lowering: a graph evaluated op by op, on NumPy arrays, JAX arrays or tracers alike.
 
-Under ``jax.jit`` this is what makes the program; outside it, it runs the graph eagerly, for graphs whose shapes depend on data.
-What depends only on constants and shapes is NumPy's throughout, so it is settled while tracing.
+Under ``jax.jit`` this is what makes the program; outside it, it runs the graph eagerly, for graphs whose shapes
+depend on data. What depends only on constants and shapes is NumPy's throughout, so it is settled while tracing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ Check = tuple[Any, Callable[[], Exception]]
 
 
 class Lowering:
-    """Evaluates graphs. ``bounds`` gives the slices that a call's integers decide, ``settled`` the variables known on the host.
+    """Evaluates graphs. ``bounds`` gives the slices that a call's integers decide, ``settled`` the variables known on
+    the host.
 
     ``checks`` gathers the conditions met on the way. ``eager``: values may be looked at, for there is no program.
     """
@@ -148,7 +149,8 @@ class Lowering:
 
     def _point(self, w: Variable, base: Env, inside: set[Variable]) -> Any:
         if w in inside:
-            # A mark: what it stands for is computed in the pass, so the derivative is taken at an offset of zero from it.
+            # A mark: what it stands for is computed in the pass, so the derivative is taken at an offset of zero from
+            # it.
             shape = self._shape(w.owner.inputs[0], base)  # type: ignore[union-attr]
             return jnp.zeros(shape, w.type.dtype)  # type: ignore[attr-defined]
         return jnp.asarray(plain(base[w]))
@@ -167,7 +169,7 @@ class Lowering:
 
     def _pass(
         self,
-        active: Sequence[Apply],
+        active: Iterable[Apply],
         sources: Sequence[Variable],
         wrt: Sequence[Variable],
         points: Sequence[Any],
@@ -249,7 +251,7 @@ _explained: dict[type, type] = {}
 
 
 def explain(error: Exception, node: Apply, values: Sequence[Any]) -> Exception:
-    """``error`` of its own class, with the op, the inputs' types and shapes, and the user's line added to what it says."""
+    """``error`` of its own class, saying also which op it comes from, on what types and shapes, and who built it."""
     kind = type(error)
     if kind.__module__.startswith("jax") or (isinstance(error, TypeError) and values):
         # JAX reports shapes that disagree as TypeErrors.

@@ -22,7 +22,8 @@ _LINKERS = (None, "py", "c", "c|py", "cvm", "vm", "cvm_nogc", "vm_nogc", "c|py_n
 
 @dataclass(frozen=True)
 class Mode:
-    """A choice of rewrites: those of ``optimizer`` ('fast_run', 'fast_compile', 'None'), some included and some excluded by name or tag.
+    """A choice of rewrites: those of ``optimizer`` ('fast_run', 'fast_compile', 'None'), some included and some
+    excluded by name or tag.
 
     ``linker`` takes Theano's names: every mode runs on XLA.
 
@@ -90,11 +91,13 @@ class NanGuardMode(Mode):
 
 @dataclass(frozen=True)
 class DebugMode(Mode):
-    """Run op by op, so that an error comes from the op that made it; slow. Extra keywords of Theano's DebugMode are not taken."""
+    """Run op by op, so that an error comes from the op that made it; slow. Extra keywords of Theano's DebugMode are not
+    taken.
+    """
 
 
 def get_mode(mode: Any) -> Mode:
-    """The mode that ``mode`` (an object, a name, or None for ``config.mode``) stands for; Exception for an unknown name."""
+    """The mode that ``mode`` (an object, a name, None for ``config.mode``) stands for; Exception for an unknown name."""
     if isinstance(mode, Mode):
         return mode
     named = {

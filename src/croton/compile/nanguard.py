@@ -31,7 +31,9 @@ class GuardedLowering(Lowering):
         return results
 
     def inspect(self, value: Any, node: Apply, what: str, given: Sequence[Any]) -> None:
-        """AssertionError if a concrete float ``value`` holds NaN (or infinity, or huge numbers, where they count as errors)."""
+        """AssertionError if a concrete float ``value`` holds NaN (or infinity, or huge numbers, where they count as
+        errors).
+        """
         if isinstance(value, jax.core.Tracer) or not jnp.issubdtype(jnp.asarray(value).dtype, jnp.inexact):
             return
         array = np.asarray(value)
@@ -46,7 +48,8 @@ class GuardedLowering(Lowering):
             if found:
                 text = ", ".join(_brief(v) for v in given)
                 raise AssertionError(
-                    f"{name} detected in {what} {node.op}: {node}\nits inputs are: {text}\nBuilt at {node.place or 'an unknown place'}"
+                    f"{name} detected in {what} {node.op}: {node}\nits inputs are: {text}\nBuilt at "
+                    f"{node.place or 'an unknown place'}"
                 )
 
     def _differentiate(self, group: list[Apply], order: Sequence[Apply], wanted: Sequence[Variable], env: Env) -> None:
@@ -105,7 +108,7 @@ class GuardedLowering(Lowering):
             _add(cotangents, node.inputs[k], g)
 
     def _pull_whole(self, node: Apply, cotangents: dict[Variable, Any], env: Env) -> None:
-        """Back through a derivative node as a whole: it is differentiated again by JAX, from the leaves it depends on."""
+        """Back through a derivative node as a whole: JAX differentiates it again, from the leaves it depends on."""
         sources, seeds, inner_wrt, _ = node.op.split(node.inputs)  # type: ignore[attr-defined]
         leaves = [v for v in dict.fromkeys([*_edge(sources, env), *inner_wrt, *seeds]) if _moves(self.value(v, env))]
         fixed = {v: x for v, x in env.items() if v.owner is None}

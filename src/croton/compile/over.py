@@ -87,7 +87,8 @@ def _steady(program: Program, runs: Sequence[Any], columns: Sequence[Any], carry
             call, before = seen.setdefault(k, (first, shape))
             if before != shape:
                 raise ValueError(
-                    f"over: output {k} has shape {before} in call {call} and {shape} in call {first}: they cannot be stacked. "
+                    f"over: output {k} has shape {before} in call {call} and {shape} in call {first}: they cannot "
+                    "be stacked. "
                     f"Make the calls of another length by themselves"
                 )
     return True

@@ -37,7 +37,8 @@ def to_host(value: Any) -> Any:
 
 hooks.to_host = to_host
 
-# A program consumes the buffers of what it updates from so many bytes on; below, the memory saved is not worth the care.
+# A program consumes the buffers of what it updates from so many bytes on; below, the memory saved is not worth the
+# care.
 DONATED = 1 << 20
 
 
@@ -143,7 +144,9 @@ class Program:
         return outputs
 
     def _quickly(self, run: Callable[..., Any]) -> Callable[[list[Any]], Sequence[Any]]:
-        """What ``__call__`` comes to where one program serves every call and nothing is checked: Python's share is what counts."""
+        """What ``__call__`` comes to where one program serves every call and nothing is checked: Python's share is what
+        counts.
+        """
         containers, written, enable, array = self.containers, self.written, jax.enable_x64, np.ndarray
 
         def quick(arguments: list[Any]) -> Sequence[Any]:
@@ -185,11 +188,17 @@ class Program:
         consumes = not self.checked and sum(a.nbytes for a in arguments[first:last]) >= DONATED
         if len(self._compiled) >= config.structures_kept:
             self._compiled.pop(next(iter(self._compiled)))
-        self._compiled[key] = jax.jit(traced, donate_argnums=tuple(range(first, last)) if consumes else ()), errors, consumes
+        self._compiled[key] = (
+            jax.jit(traced, donate_argnums=tuple(range(first, last)) if consumes else ()),
+            errors,
+            consumes,
+        )
         return self._compiled[key]
 
     def trace(self, key: Any, starts: Any, leaves: Sequence[Any], errors: list[Any]) -> Any:
-        """(outputs, new shared values, flags of the checks) from traced leaves; ``errors`` is filled with what the flags mean."""
+        """(outputs, new shared values, flags of the checks) from traced leaves; ``errors`` is filled with what the flags
+        mean.
+        """
         self.traces += 1
         lowering = Lowering(self.plan.bounds(key, starts), self.plan.settled(key))
         env = dict(zip([*self.inputs, *self.shared], leaves, strict=True))

@@ -21,11 +21,12 @@ def shared(
     broadcastable: Sequence[bool] | None = None,
     target: str | None = None,
 ) -> Any:
-    """A shared variable that begins with a copy of ``value``: an array or a number, whose dtype it keeps, or any other object.
+    """A shared variable that begins with a copy of ``value``: an array or a number, whose dtype it keeps, or any
+    other object.
 
-    ``strict`` and ``allow_downcast`` say what ``set_value`` takes; ``broadcastable`` which dimensions always have length 1 (none if
-    None). ``borrow`` is accepted: the value is copied all the same, so that no program ever works on an array of yours. ``target``
-    must be None or 'cpu'. Raises TypeError for a symbolic value. As theano.shared.
+    ``strict`` and ``allow_downcast`` say what ``set_value`` takes; ``broadcastable`` which dimensions always have
+    length 1 (none if None). ``borrow`` is accepted: the value is copied all the same, so that no program ever works
+    on an array of yours. ``target`` must be None or 'cpu'. Raises TypeError for a symbolic value. As theano.shared.
 
     >>> import croton
     >>> w = croton.shared(0.5, 'w')

@@ -1,4 +1,4 @@
-"""Test values: while a graph is built, each expression is also computed on the values that ``x.tag.test_value`` gives."""
+"""Test values: while a graph is built, its expressions are also computed on what ``x.tag.test_value`` gives."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class MissingTestValue(AttributeError):
 
 
 def get_test_value(v: Any) -> Any:
-    """The value of ``v`` that test values, constants and shared variables give; MissingTestValue where there is none."""
+    """The value of ``v`` by test values, constants and shared variables; MissingTestValue where there is none."""
     if not isinstance(v, Variable):
         return np.asarray(v)
     if isinstance(v, Constant):
@@ -46,8 +46,8 @@ def compute(node: Apply, policy: str) -> None:
         lowering = Lowering(eager=True)
         env: dict[Variable, Any] = {v: np.asarray(x) for v, x in values.items()}
         lowering.evaluate(node.outputs, env)
-        for condition, error in lowering.checks:
+        for condition, make_error in lowering.checks:
             if not bool(condition):
-                raise error()
+                raise make_error()
         for v in node.outputs:
             v.tag.test_value = np.array(env[v])

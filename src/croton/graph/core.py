@@ -244,7 +244,7 @@ class Op:
     # Whether the result's shape depends on values that only the running program knows.
     data_dependent: ClassVar[bool] = False
 
-    def output_types(self, *inputs: Variable) -> Sequence[Type]:
+    def output_types(self, *inputs: Any, **_: Any) -> Sequence[Type]:
         raise NotImplementedError(f"{type(self).__name__} does not say the types of its outputs")
 
     def make_node(self, *inputs: Variable) -> Apply:
