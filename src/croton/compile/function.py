@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import difflib
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from croton.compile.arguments import In, Out, accept_for
 from croton.compile.modes import get_mode
 from croton.compile.over import run_over
 from croton.compile.program import Program
 from croton.graph.clone import rebuild
-from croton.graph.core import Apply, Constant, SharedVariable, Type, Variable, hooks, user_place
+from croton.graph.core import Apply, Constant, SharedVariable, Variable, hooks, user_place
 from croton.graph.walk import ancestors, toposort
 from croton.graph.walk import inputs as edge
 from croton.settings import config
@@ -28,86 +29,6 @@ class MissingInputError(Exception):
 
 class UnusedInputError(Exception):
     """An input is given twice, or is not needed."""
-
-
-class In:
-    """An input of a function: its variable, and how it is passed.
-
-    ``value``: taken where the call gives none; ``name``: for passing it by keyword, the variable's if None;
-    ``update``: an expression whose value is stored, after each call, as the value for the next; ``strict``: take
-    exactly the variable's dtype;
-    ``allow_downcast``: True takes any number and casts it, False not even Python floats for float32; ``borrow``: a
-    promise not to change an array while the call runs, which saves nothing here, for arguments are read before the
-    call returns;
-    ``mutable``: accepted, since an argument's array is never written to.
-
-    >>> import croton, croton.tensor as T
-    >>> x, y = T.dscalars('x', 'y')
-    >>> f = croton.function([x, croton.In(y, value=1.0)], x + y)
-    >>> f(2.0), f(2.0, 5.0)
-    (array(3.), array(7.))
-    """
-
-    def __init__(
-        self,
-        variable: Variable,
-        name: str | None = None,
-        value: Any = None,
-        update: Any = None,
-        mutable: bool | None = None,
-        strict: bool = False,
-        allow_downcast: bool | None = None,
-        autoname: bool = True,
-        implicit: bool | None = None,
-        borrow: bool | None = None,
-        shared: bool = False,
-    ) -> None:
-        if implicit or shared:
-            raise NotImplementedError(
-                "In(implicit=True) and In(shared=True) are internal to Theano: use a shared variable"
-            )
-        if not isinstance(variable, Variable):
-            raise TypeError(f"In takes a variable, not {variable!r}")
-        if mutable and borrow is False:
-            raise AssertionError("In: an input that is mutable is borrowed: do not pass borrow=False with mutable=True")
-        self.variable = variable
-        self.name = name if name is not None or not autoname else variable.name
-        self.strict, self.allow_downcast = strict, allow_downcast
-        self.mutable, self.borrow = bool(mutable), bool(borrow or mutable)
-        self.value = None if value is None else _checked_default(variable, value, strict, allow_downcast)
-        self.update = update
-        if update is not None and not (isinstance(update, Variable) and variable.type.accepts(update.type)):
-            raise TypeError(f"In: the update {update} of {variable} must be a variable of its type {variable.type}")
-
-
-class Out:
-    """An output of a function. ``borrow`` is accepted: results are the caller's own all the same."""
-
-    def __init__(self, variable: Variable, borrow: bool = False) -> None:
-        if not isinstance(variable, Variable):
-            raise TypeError(f"Out takes a variable, not {variable!r}")
-        self.variable, self.borrow = variable, borrow
-
-
-def Param(
-    variable: Variable,
-    default: Any = None,
-    name: str | None = None,
-    mutable: bool = False,
-    strict: bool = False,
-    allow_downcast: bool | None = None,
-    implicit: bool | None = None,
-    borrow: bool | None = None,
-) -> In:
-    """An old name of ``In``; warns."""
-    warnings.warn("Param is deprecated: use In(variable, value=...)", DeprecationWarning, stacklevel=2)
-    return In(variable, name, default, None, mutable, strict, allow_downcast, implicit=implicit, borrow=borrow)
-
-
-def _checked_default(variable: Variable, value: Any, strict: bool, allow_downcast: bool | None) -> Any:
-    if isinstance(value, SharedVariable):
-        return value
-    return np.array(variable.type.filter(value, strict=strict, allow_downcast=allow_downcast))
 
 
 def function(
@@ -362,7 +283,7 @@ class Function:
         self._build, self._mode = build, mode
         self.name = name
         self._program = Program(build.variables, build.outputs, build.updates, get_mode(mode))
-        self._filters = [_filter(build.ins[k], k, name) for k in range(len(build.ins)) if k not in build.states]
+        self._filters = [accept_for(build.ins[k], k, name) for k in range(len(build.ins)) if k not in build.states]
         self._plain = not build.states and all(i.value is None for i in build.ins)
         self._form = build.form
         self._waits = not build.outputs and any(getattr(v.type, "ndim", 0) for v in build.variables)
@@ -404,7 +325,7 @@ class Function:
         try:
             for k, state in build.states.items():
                 if k in given:
-                    state.shared.set_value(_filter(build.ins[k], k, self.name)(given[k]))
+                    state.shared.set_value(accept_for(build.ins[k], k, self.name)(given[k]))
             results = self._program(values)
         except BaseException:
             for state, value in before.items():
@@ -495,7 +416,7 @@ class Function:
         change nothing.
         """
         swap = dict(swap or {})
-        replaced: dict[Variable, Variable] = dict(swap)
+        replaced: dict[Variable, Variable] = {old: new for old, new in swap.items()}
         for old, new in swap.items():
             if old not in self._program.shared:
                 raise ValueError(f"copy: {old} is no shared variable of function {self.name!r}")
@@ -517,32 +438,6 @@ class Function:
 
     def __repr__(self) -> str:
         return f"<croton function {self.name}>"
-
-
-def _filter(given: In, position: int, function_name: str) -> Callable[[Any], np.ndarray]:
-    """What turns an argument into an array of the input's type; the quick way first."""
-    type_: Type = given.variable.type
-    dtype, ndim = getattr(type_, "numpy_dtype", None), getattr(type_, "ndim", -1)
-    strict, downcast = given.strict, given.allow_downcast
-    plain = ndim > 0 and all(n is None for n in getattr(type_, "shape", ()))
-    integer = ndim == 0 and dtype is not None and dtype.kind == "i" and not strict
-    limit = np.iinfo(dtype).max if integer else 0  # type: ignore[type-var]
-
-    def accept(value: Any) -> np.ndarray:
-        if plain and type(value) is np.ndarray and value.dtype == dtype and value.ndim == ndim:
-            return value
-        if integer and type(value) is int and 0 <= value <= limit:
-            return np.array(value, dtype)
-        try:
-            array = type_.filter(value, strict=strict, allow_downcast=downcast)
-        except TypeError as error:
-            raise TypeError(
-                f"Bad input argument to function {function_name!r} at index {position} (0-based), "
-                f"{given.name or given.variable}: {error}"
-            ) from None
-        return np.array(array) if ndim == 0 else array
-
-    return accept
 
 
 def _evaluate(variable: Variable, values: dict[Variable, Any]) -> Any:

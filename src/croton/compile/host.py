@@ -80,7 +80,7 @@ class HostPlan:
         return list(dict.fromkeys(wanted))
 
     def settle(self, inputs: Sequence[np.ndarray], shared: Sequence[Any]) -> Settled:
-        """The key and the starts for one call, from its arguments and the shared values; remembered, for loops repeat them."""
+        """The key and the starts for one call, from its arguments and the shared values; remembered."""
         memory_key = (
             tuple([inputs[k].tobytes() for k in self.reads]),
             tuple([np.asarray(shared[k]).tobytes() for k in self.reads_shared]),

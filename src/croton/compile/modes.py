@@ -97,7 +97,7 @@ class DebugMode(Mode):
 
 
 def get_mode(mode: Any) -> Mode:
-    """The mode that ``mode`` (an object, a name, None for ``config.mode``) stands for; Exception for an unknown name."""
+    """The mode that ``mode`` (an object, a name, None for ``config.mode``) means; Exception for an unknown name."""
     if isinstance(mode, Mode):
         return mode
     named = {

@@ -196,9 +196,7 @@ class Program:
         return self._compiled[key]
 
     def trace(self, key: Any, starts: Any, leaves: Sequence[Any], errors: list[Any]) -> Any:
-        """(outputs, new shared values, flags of the checks) from traced leaves; ``errors`` is filled with what the flags
-        mean.
-        """
+        """(outputs, new shared values, flags of the checks) from traced leaves; ``errors`` gets what the flags mean."""
         self.traces += 1
         lowering = Lowering(self.plan.bounds(key, starts), self.plan.settled(key))
         env = dict(zip([*self.inputs, *self.shared], leaves, strict=True))

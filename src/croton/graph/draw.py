@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from croton.graph.core import Apply, Constant, SharedVariable, Variable
+from croton.graph.derivative import Derivative
 from croton.graph.layout import HEIGHT, Arrow, Box, place
 from croton.graph.printing import constant_text, roots_of
 from croton.graph.walk import toposort
@@ -82,7 +83,7 @@ def _inline(v: Variable) -> bool:
 
 def _label(node: Apply) -> str:
     name = str(node.op)
-    if node.inputs and any(map(_inline, node.inputs)):
+    if any(map(_inline, node.inputs)) and not isinstance(node.op, Derivative):
         name += "(" + ", ".join(constant_text(v) if _inline(v) else "·" for v in node.inputs) + ")"  # type: ignore[arg-type]
     return _short(name)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from croton.graph.clone import copy_node
-from croton.graph.core import Constant, Op, Variable, origin
+from croton.graph.core import Apply, Constant, Op, Variable, origin
 from croton.graph.walk import toposort
 
 MAX_PASSES = 20
@@ -18,12 +18,14 @@ class Rule:
     """A rewrite: where the op ``root`` stands, ``apply`` returns the variables to take instead of its outputs, or None.
 
     ``tags`` name the groups (``stabilize``, ``speed``, ``late`` ...) by which a mode includes or excludes it, besides its own name.
+    Rules of a higher ``phase`` begin when those of the lower ones find nothing more to do.
     """
 
     name: str
     root: Callable[[Op], bool]
     apply: Callable[[Any], Sequence[Variable] | Variable | None]
     tags: frozenset[str] = field(default_factory=frozenset)
+    phase: int = 0
 
 
 # Patterns are tuples (op test, *inputs) whose leaves are names to bind, numbers to find, or patterns.
@@ -33,7 +35,7 @@ Pattern = Any
 def match(pattern: Pattern, variable: Variable, found: dict[str, Variable], number: Callable[[Variable], Any]) -> bool:
     """Whether ``variable`` has the form ``pattern``; what its names stand for is left in ``found``.
 
-    ``number(variable)`` gives the value of a constant whose elements are all equal, or None.
+    ``number(variable)`` gives the number that a variable stands for, or None.
     Inputs of an op that commutes are tried in both orders.
     """
     if isinstance(pattern, str):
@@ -91,43 +93,61 @@ def merge(outputs: Sequence[Variable]) -> list[Variable]:
 
 
 def rewrite(outputs: Sequence[Variable], rules: Iterable[Rule]) -> list[Variable]:
-    """``outputs`` with ``rules`` applied bottom-up, pass after pass, until none applies."""
+    """``outputs`` with ``rules`` applied bottom-up, phase after phase, in each pass after pass until none applies.
+
+    A new variable takes the name and the place of the one it stands for. The graph given is left as it was.
+    """
     rules = list(rules)
-    by_op: dict[type[Op], dict[Op, list[Rule]]] = {}
     current = merge(outputs)
-    for _ in range(MAX_PASSES):
-        current, changed = _rewrite_once(current, rules, by_op)
-        if not changed:
-            return current
-        current = merge(current)
+    for phase in sorted({rule.phase for rule in rules}):
+        current = _rewrite_phase(current, [rule for rule in rules if rule.phase == phase])
     return current
 
 
-def _rewrite_once(outputs: list[Variable], rules: list[Rule], cache: dict[Any, Any]) -> tuple[list[Variable], bool]:
+def _rewrite_phase(outputs: list[Variable], rules: list[Rule]) -> list[Variable]:
+    by_op: dict[Op, list[Rule]] = {}
+    for _ in range(MAX_PASSES):
+        outputs, changed = _rewrite_once(outputs, rules, by_op)
+        if not changed:
+            break
+        outputs = merge(outputs)
+    return outputs
+
+
+def _rewrite_once(outputs: list[Variable], rules: list[Rule], by_op: dict[Op, list[Rule]]) -> tuple[list[Variable], bool]:
+    order = toposort(outputs)
+    present = {v for node in order for v in node.outputs}
     new: dict[Variable, Variable] = {}
     changed = False
-    for node in toposort(outputs):
+    for node in order:
         current = node
         inputs = [new.get(v, v) for v in node.inputs]
         if any(a is not b for a, b in zip(inputs, node.inputs, strict=True)):
             current = copy_node(node, inputs, new)
-        candidates = cache.get(current.op)
-        if candidates is None:
-            candidates = cache[current.op] = [r for r in rules if r.root(current.op)]
-        for rule in candidates:
-            with origin(current.place):
-                result = rule.apply(current)
-            if result is None:
-                continue
-            results = [result] if isinstance(result, Variable) else list(result)
-            for old, output, fresh in zip(node.outputs, current.outputs, results, strict=True):
-                if not output.type.accepts(fresh.type):
-                    raise TypeError(
-                        f"rewrite {rule.name} replaced a {output.type} by a {fresh.type}: please report this"
-                    )
-                if fresh.name is None and fresh.owner is not None:
-                    fresh.name = old.name
-                new[old] = new[output] = fresh
-            changed = True
-            break
+            present.update(current.outputs)
+        if current.op not in by_op:
+            by_op[current.op] = [rule for rule in rules if rule.root(current.op)]
+        for rule in by_op[current.op]:
+            replacements = _apply(rule, current)
+            if replacements is not None:
+                for old, fresh in zip(node.outputs, replacements, strict=True):
+                    if fresh not in present and fresh.owner is not None and fresh.name is None:
+                        fresh.name = old.name
+                    new[old] = fresh
+                present.update(replacements)
+                changed = True
+                break
     return [new.get(v, v) for v in outputs], changed
+
+
+def _apply(rule: Rule, node: Apply) -> list[Variable] | None:
+    """What ``rule`` puts in the place of the node's outputs, checked; None where it does not apply."""
+    with origin(node.place):
+        result = rule.apply(node)
+    if result is None:
+        return None
+    results = [result] if isinstance(result, Variable) else list(result)
+    for output, fresh in zip(node.outputs, results, strict=True):
+        if not output.type.accepts(fresh.type):
+            raise TypeError(f"rewrite {rule.name} replaced a {output.type} by a {fresh.type}: please report this")
+    return results

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from croton.graph.rewriting import Rule
-from croton.rewrites.patterns import SIGMOID, rule
+from croton.rewrites.patterns import SIGMOID
 from croton.tensor.nnet.activations import hard_sigmoid, ultra_fast_sigmoid
 
 APPROXIMATE: list[Rule] = [
-    rule("local_ultra_fast_sigmoid", [(SIGMOID, "x")], lambda x: ultra_fast_sigmoid(x), "late"),
-    rule("local_hard_sigmoid", [(SIGMOID, "x")], lambda x: hard_sigmoid(x), "late"),
+    Rule(f"local_{op}", SIGMOID, lambda node, op=op: op(node.inputs[0]), frozenset({"late"}), phase=2)
+    for op in (ultra_fast_sigmoid, hard_sigmoid)
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from croton.graph.core import Apply, Op, Variable
 from croton.graph.rewriting import Pattern, Rule, match
@@ -26,6 +27,11 @@ EXP, LOG, LOG1P = ew("exp"), ew("log"), ew("log1p")
 SIGMOID = curve("sigmoid")
 
 
+def number(x: Variable) -> Any:
+    """The number that a constant of one element stands for, or None: a longer one gives the result its shape."""
+    return constant_value(x) if all(n == 1 for n in x.type.shape) else None  # type: ignore[attr-defined]
+
+
 def rule(name: str, patterns: list[Pattern], replacement: Callable[..., Variable | None], *tags: str) -> Rule:
     """A rule that replaces a node of any of the forms ``patterns`` by ``replacement(**what the names stand for)``."""
     roots = [p[0] for p in patterns]
@@ -34,9 +40,10 @@ def rule(name: str, patterns: list[Pattern], replacement: Callable[..., Variable
         out = node.outputs[0]
         for pattern in patterns:
             found: dict[str, Variable] = {}
-            if match(pattern, out, found, constant_value):
+            if match(pattern, out, found, number):
                 result = replacement(**found)
-                if result is not None:
+                # A number of shape (1, 1) may have given the result dimensions that its replacement would lack.
+                if result is not None and result.type.ndim == out.type.ndim:  # type: ignore[attr-defined]
                     return cast(result, out.type.dtype)  # type: ignore[attr-defined]
         return None
 

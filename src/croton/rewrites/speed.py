@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from croton.graph.core import Apply, Variable
 from croton.graph.rewriting import Rule
-from croton.rewrites.patterns import ew, rule
-from croton.tensor.basic import constant_value
+from croton.rewrites.patterns import ew, number, rule
 from croton.tensor.elemwise import Elemwise, exp, inv, sqr, sqrt, tanh
 from croton.tensor.nnet.activations import Activation
 from croton.tensor.nnet.softmax import LogSoftmax, Softmax
@@ -19,7 +18,7 @@ _INCREASING = {exp.name, tanh.name}
 def _pow_by_number(node: Apply) -> Variable | None:
     """x ** 2 as sqr(x), x ** 0.5 as sqrt(x), x ** -1 as inv(x)."""
     x, power = node.inputs
-    op = _POWERS.get(constant_value(power))
+    op = _POWERS.get(number(power))
     if op is None or x.type.dtype[0] not in "fc" or power.type.ndim > x.type.ndim:  # type: ignore[attr-defined]
         return None
     return op(x)

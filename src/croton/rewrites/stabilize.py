@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from croton.graph.core import Apply, Variable
 from croton.graph.rewriting import Rule, same
-from croton.rewrites.patterns import (
-    ADD,
-    DIV,
-    EXP,
-    INV,
-    LOG,
-    LOG1P,
-    MUL,
-    NEG,
-    SIGMOID,
-    SUB,
-    ew,
-    rule,
-)
-from croton.tensor.basic import constant_value
-from croton.tensor.elemwise import erfc, expm1, log1p, log_erfc, mul_or_zero, neg
+from croton.rewrites.patterns import ADD, DIV, EXP, INV, LOG, LOG1P, MUL, NEG, SIGMOID, SUB, ew, rule
+from croton.tensor.elemwise import erfc, expm1, log, log1p, log_erfc, mul_or_zero, neg
 from croton.tensor.index import Subtensor
 from croton.tensor.nnet.activations import sigmoid, softplus
 from croton.tensor.nnet.losses import PickColumn
@@ -30,124 +17,141 @@ from croton.tensor.reduce import Reduction
 from croton.tensor.shape import DimShuffle, Reshape
 from croton.tensor.variable import TensorVariable
 
-# Ways in which log, exp and the like see through a change of shape or a choice of elements.
+# Ops that choose or rearrange elements: the logarithm may as well be taken before them.
 _CHOOSING = (Subtensor, DimShuffle, Reshape, PickColumn)
+# Products of more factors are not searched.
+_MOST_FACTORS = 32
 
 
-def _log_of(x: Variable) -> Variable | None:
-    """log(x) in a stable form, where x has one."""
-    node = x.owner
-    if node is None:
+# --- logarithms ---
+
+
+def _log_softmax(node: Apply) -> Variable | None:
+    return LogSoftmax(node.op.axis)(node.inputs[0]) if isinstance(node.op, Softmax) else None
+
+
+def _log_sigmoid(node: Apply) -> Variable | None:
+    return neg(softplus(_minus(node.inputs[0]))) if SIGMOID(node.op) else None
+
+
+def _log_sum_exp(node: Apply) -> Variable | None:
+    powers = node.inputs[0].owner if isinstance(node.op, Reduction) and node.op.name == "sum" else None
+    if powers is None or not EXP(powers.op):
         return None
-    if isinstance(node.op, Softmax):
-        return LogSoftmax(node.op.axis)(node.inputs[0])
-    if SIGMOID(node.op):
-        return -softplus(-node.inputs[0])  # type: ignore[operator]
-    if isinstance(node.op, _CHOOSING):
-        inner = _log_of(node.inputs[0])
-        return None if inner is None else node.op.make_node(inner, *node.inputs[1:]).outputs[0]
-    return _log_of_complement(node)
+    return Reduction("logsumexp", node.op.axis, node.op.keepdims)(powers.inputs[0])  # type: ignore[attr-defined]
 
 
-def _log_of_complement(node: Apply) -> Variable | None:
-    """log(1 - sigmoid(x)) as -softplus(x)."""
-    if not (SUB(node.op) and constant_value(node.inputs[0]) == 1):
-        return None
-    return _log_complement(node.inputs[1])
+def _before_choosing(x: Variable, take: Callable[[Apply], Variable | None]) -> Variable | None:
+    """``take`` of what ``x`` chooses elements from, the same elements then chosen from that."""
+    chosen = []
+    while x.owner is not None and isinstance(x.owner.op, _CHOOSING):
+        chosen.append(x.owner)
+        x = x.owner.inputs[0]
+    result = None if x.owner is None else take(x.owner)
+    if result is not None:
+        for node in reversed(chosen):
+            result = node.op.make_node(result, *node.inputs[1:]).outputs[0]
+    return result
 
 
-def _log_complement(s: Variable) -> Variable | None:
-    if s.owner is not None and SIGMOID(s.owner.op):
-        return -softplus(s.owner.inputs[0])
-    return None
+def _log_rule(name: str, take: Callable[[Apply], Variable | None]) -> Rule:
+    return Rule(name, LOG, lambda node: _before_choosing(node.inputs[0], take), frozenset({"stabilize"}))
 
 
-def _log(node: Apply) -> Variable | None:
-    return _log_of(node.inputs[0])
+def _has_stable_log(x: Variable) -> bool:
+    return any(_before_choosing(x, take) is not None for take in (_log_softmax, _log_sigmoid, _log_sum_exp))
 
 
-def _log1p_of_minus(node: Apply) -> Variable | None:
-    inner = node.inputs[0].owner
-    return _log_complement(inner.inputs[0]) if inner is not None and NEG(inner.op) else None
+def _log_of_product(node: Apply) -> Variable | None:
+    """log(a b) as log(a) + log(b), where each of these has a stable form."""
+
+    def split(product: Apply) -> Variable | None:
+        sign, factors = _factors(product.outputs[0])
+        if sign < 0 or not 1 < len(factors) <= _MOST_FACTORS or not all(map(_has_stable_log, factors)):
+            return None
+        total = log(factors[0])
+        for factor in factors[1:]:
+            total = total + log(factor)
+        return total
+
+    return _before_choosing(node.inputs[0], split)
 
 
 def _xlogy(node: Apply) -> Variable | None:
-    """x log(y), 0 where x is, with log(y) in a stable form."""
+    """x log(y), 0 where x is, with log(y) where that has a stable form."""
     x, y = node.inputs
-    stable = _log_of(y)
-    return None if stable is None else mul_or_zero(x, stable)
+    return mul_or_zero(x, log(y)) if _has_stable_log(y) else None
+
+
+# --- the softmax and the sigmoid, written out ---
 
 
 def _softmax_written_out(node: Apply) -> Variable | None:
-    """exp(x) / sum(exp(x), kept axis) as softmax(x)."""
+    """exp(x) / sum(exp(x), along one axis) as softmax(x)."""
     top, bottom = node.inputs
     if top.owner is None or not EXP(top.owner.op) or bottom.owner is None:
         return None
     x = top.owner.inputs[0]
     ndim = x.type.ndim  # type: ignore[attr-defined]
-    total = bottom.owner
+    total: Apply | None = bottom.owner
     order: Any = None
-    if isinstance(total.op, DimShuffle):
-        order, total = total.op.new_order, total.inputs[0].owner  # type: ignore[assignment]
+    if isinstance(bottom.owner.op, DimShuffle):
+        order, total = bottom.owner.op.new_order, bottom.owner.inputs[0].owner
     if total is None or not isinstance(total.op, Reduction) or total.op.name != "sum" or len(total.op.axis) != 1:
         return None
     (axis,) = total.op.axis
-    kept = [k if k < axis else k - 1 for k in range(ndim)]
-    expected = None if total.op.keepdims else tuple("x" if k == axis else kept[k] for k in range(ndim))
-    powers = total.inputs[0]
-    if order != expected or powers.owner is None or not EXP(powers.owner.op) or not same(powers.owner.inputs[0], x):
+    restored = tuple("x" if k == axis else k - (k > axis) for k in range(ndim))
+    if total.op.keepdims:
+        aligned = order is None
+    else:
+        aligned = order == restored or (order is None and axis == 0)
+    powers = total.inputs[0].owner
+    if not aligned or powers is None or not EXP(powers.op) or not same(powers.inputs[0], x):
         return None
     return Softmax(axis - ndim)(x)
 
 
-def _logsumexp(node: Apply) -> Variable | None:
-    """log(sum(exp(x))) without overflow."""
-    total = node.inputs[0].owner
-    if total is None or not isinstance(total.op, Reduction) or total.op.name != "sum":
-        return None
-    powers = total.inputs[0].owner
-    if powers is None or not EXP(powers.op):
-        return None
-    return Reduction("logsumexp", total.op.axis, total.op.keepdims)(powers.inputs[0])
-
-
-def _factors(x: Variable) -> list[Variable]:
-    """The factors of a product, those of products among them included."""
-    found, pending = [], [x]
-    while pending:
+def _factors(x: Variable) -> tuple[int, list[Variable]]:
+    """The sign and the factors of a product, those of products among them included; more than _MOST_FACTORS are not looked for."""
+    sign, found, pending = 1, [], [x]
+    while pending and len(found) <= _MOST_FACTORS:
         v = pending.pop()
         if v.owner is not None and MUL(v.owner.op):
-            pending += v.owner.inputs
+            pending += reversed(v.owner.inputs)
+        elif v.owner is not None and NEG(v.owner.op):
+            sign = -sign
+            pending.append(v.owner.inputs[0])
         else:
             found.append(v)
-    return found
+    return sign, found + pending
 
 
 def _exp_times_sigmoid(node: Apply) -> Variable | None:
     """exp(x) sigmoid(-x) as sigmoid(x), anywhere in a product."""
-    factors = _factors(node.outputs[0])
-    if len(factors) > 32:
+    sign, factors = _factors(node.outputs[0])
+    if len(factors) > _MOST_FACTORS:
         return None
     powers = [f for f in factors if f.owner is not None and EXP(f.owner.op)]
     curves = [f for f in factors if f.owner is not None and SIGMOID(f.owner.op)]
     for p in powers:
         for s in curves:
-            x, minus_x = p.owner.inputs[0], s.owner.inputs[0]  # type: ignore[union-attr]
-            if _opposite(x, minus_x):
-                rest = [f for f in factors if f is not p and f is not s]
-                product: Any = sigmoid(x)
+            x = p.owner.inputs[0]  # type: ignore[union-attr]
+            if _opposite(x, s.owner.inputs[0]):  # type: ignore[union-attr]
+                rest = list(factors)
+                rest.remove(p)
+                rest.remove(s)
+                product: TensorVariable = sigmoid(x)
                 for f in rest:
                     product = product * f
-                return product
+                return product if sign > 0 else neg(product)
     return None
 
 
 def _opposite(a: Variable, b: Variable) -> bool:
     """Whether one of two variables is written as the negative of the other."""
-    for x, y in ((a, b), (b, a)):
-        if y.owner is not None and NEG(y.owner.op) and same(y.owner.inputs[0], x):
-            return True
-    return False
+    return any(
+        y.owner is not None and NEG(y.owner.op) and same(y.owner.inputs[0], x) for x, y in ((a, b), (b, a))
+    )
 
 
 def _minus(x: Variable) -> TensorVariable:
@@ -155,18 +159,12 @@ def _minus(x: Variable) -> TensorVariable:
     return x.owner.inputs[0] if x.owner is not None and NEG(x.owner.op) else neg(x)  # type: ignore[return-value]
 
 
-def _one_minus_erf(node: Apply) -> Variable | None:
-    one, e = node.inputs
-    if constant_value(one) == 1 and e.owner is not None and ew("erf")(e.owner.op):
-        return erfc(e.owner.inputs[0])
-    return None
-
-
 _ONE_PLUS_EXP = (ADD, 1, (EXP, "x"))
+_ERF, _ERFC, _XLOGY = ew("erf"), ew("erfc"), ew("xlogy0")
+_STABILIZE = frozenset({"stabilize"})
 
 STABILIZE: list[Rule] = [
-    # The softmax and the sigmoid, where they are written out.
-    Rule("local_softmax_written_out", DIV, _softmax_written_out, frozenset({"stabilize"})),
+    Rule("local_softmax_written_out", DIV, _softmax_written_out, _STABILIZE),
     rule(
         "local_inv_1_plus_exp",
         [(DIV, 1, _ONE_PLUS_EXP), (INV, _ONE_PLUS_EXP)],
@@ -175,16 +173,18 @@ STABILIZE: list[Rule] = [
     ),
     rule("local_exp_over_1_plus_exp", [(DIV, (EXP, "x"), _ONE_PLUS_EXP)], lambda x: sigmoid(x), "stabilize"),
     rule("local_ratio_over_1_plus_exp", [(DIV, "c", _ONE_PLUS_EXP)], lambda c, x: c * sigmoid(_minus(x)), "stabilize"),
-    Rule("local_exp_times_sigmoid", MUL, _exp_times_sigmoid, frozenset({"stabilize"})),
-    # Logarithms.
+    Rule("local_exp_times_sigmoid", MUL, _exp_times_sigmoid, _STABILIZE),
+    rule("local_1_minus_sigmoid", [(SUB, 1, (SIGMOID, "x"))], lambda x: sigmoid(_minus(x)), "stabilize"),
     rule("local_log_1_plus_exp", [(LOG, _ONE_PLUS_EXP), (LOG1P, (EXP, "x"))], lambda x: softplus(x), "stabilize"),
-    Rule("local_log_of_softmax_or_sigmoid", LOG, _log, frozenset({"stabilize"})),
-    Rule("local_log1p_minus_sigmoid", LOG1P, _log1p_of_minus, frozenset({"stabilize"})),
-    Rule("local_xlogy_of_softmax_or_sigmoid", ew("xlogy0"), _xlogy, frozenset({"stabilize"})),
-    Rule("local_log_sum_exp", LOG, _logsumexp, frozenset({"stabilize"})),
-    rule("local_log_erfc", [(LOG, (ew("erfc"), "x"))], lambda x: log_erfc(x), "stabilize"),
-    Rule("local_one_minus_erf", SUB, _one_minus_erf, frozenset({"stabilize"})),
+    _log_rule("local_log_softmax", _log_softmax),
+    _log_rule("local_log_sigmoid", _log_sigmoid),
+    _log_rule("local_log_sum_exp", _log_sum_exp),
+    Rule("local_log_of_product", LOG, _log_of_product, _STABILIZE),
+    rule("local_log1p_minus_sigmoid", [(LOG1P, (NEG, (SIGMOID, "x")))], lambda x: neg(softplus(x)), "stabilize"),
+    Rule("local_xlogy", _XLOGY, _xlogy, _STABILIZE),
+    rule("local_log_erfc", [(LOG, (_ERFC, "x"))], lambda x: log_erfc(x), "stabilize"),
+    rule("local_1_minus_erf", [(SUB, 1, (_ERF, "x"))], lambda x: erfc(x), "stabilize"),
     rule("local_log_1_plus_x", [(LOG, (ADD, 1, "x"))], lambda x: log1p(x), "stabilize"),
     rule("local_log_1_minus_x", [(LOG, (SUB, 1, "x"))], lambda x: log1p(neg(x)), "stabilize"),
-    rule("local_exp_minus_1", [(SUB, (EXP, "x"), 1)], lambda x: expm1(x), "stabilize"),
+    rule("local_exp_minus_1", [(SUB, (EXP, "x"), 1), (ADD, -1, (EXP, "x"))], lambda x: expm1(x), "stabilize"),
 ]
