@@ -86,7 +86,7 @@ def test_png(tmp_path):
 def test_leaves_and_functions_without_outputs():
     assert labels(croton.draw(T.dscalar("x"))) == ["x", "x"]
     s = croton.shared(1.0, "s")
-    assert "add(·, 1.0)" in labels(croton.draw(croton.function([], [], updates=[(s, s + 1)])))
+    assert "add(·, 1)" in labels(croton.draw(croton.function([], [], updates=[(s, s + 1)])))
     assert labels(croton.draw([])) == []
 
 

@@ -1,6 +1,7 @@
 """Pickles and copies: sharing, names, tags, cycles of default updates, containers, functions."""
 
 import copy
+import io
 import pickle
 
 import numpy as np
@@ -116,7 +117,7 @@ def test_the_graph_is_written_once():
     parts = [x]
     for _ in range(300):
         parts.append(T.exp(parts[-1]))
-    assert len(pickle.dumps(parts)) < len(pickle.dumps(parts[-1])) + 50 * len(parts)
+    assert len(pickle.dumps(parts)) < len(pickle.dumps(parts[-1])) + 150 * len(parts)
 
 
 def test_what_was_pickled_may_grow():
@@ -160,3 +161,37 @@ def test_every_protocol(protocol):
     x = T.dscalar("x")
     y, x2 = pickle.loads(pickle.dumps((T.exp(x), x), protocol))
     assert y.eval({x2: 0.0}) == 1.0
+
+
+@pytest.mark.parametrize("again", [through_pickle, copy.deepcopy])
+def test_tags_may_lead_back_to_the_graph(again):
+    x, w = T.dscalar("x"), croton.shared(1.0, "w")
+    y = x * w
+    z = T.exp(y)
+    y.tag.used_by, x.tag.first_use, w.tag.mine = z, y, [w, y]
+    z2 = again(z)
+    y2 = z2.owner.inputs[0]
+    x2, w2 = y2.owner.inputs
+    assert y2.tag.used_by is z2 and x2.tag.first_use is y2 and w2.tag.mine == [w2, y2]
+
+
+def test_functions_kept_by_eval_are_not_written():
+    x = T.dscalar("x")
+    y = T.exp(x)
+    before = len(pickle.dumps(y))
+    y.eval({x: 1.0})
+    assert len(pickle.dumps(y)) == before
+
+
+def test_a_pickler_used_twice_keeps_sharing():
+    x = T.dscalar("x")
+    y = T.exp(x)
+    page = io.BytesIO()
+    writer = pickle.Pickler(page)
+    writer.dump(y)
+    writer.dump([y, T.log(y)])
+    page.seek(0)
+    reader = pickle.Unpickler(page)
+    y2 = reader.load()
+    again, z2 = reader.load()
+    assert again is y2 and z2.owner.inputs[0] is y2

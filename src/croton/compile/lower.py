@@ -135,7 +135,9 @@ class Lowering:
         self.evaluate([*around, *seeds, *[w for w in wrt if w not in inside]], env)
         users = [v for n in order if n not in active for v in n.inputs]
         shared = [v for v in dict.fromkeys([*users, *wanted]) if v in inside and v not in env]
-        base = {v: self.value(v, env) for v in dict.fromkeys([*around, *wrt]) if v not in inside}
+        # The leaves too: a derivative within this one may have its own way between the same nodes.
+        base = {v: x for v, x in env.items() if v.owner is None}
+        base.update((v, self.value(v, env)) for v in dict.fromkeys([*around, *wrt]) if v not in inside)
         conditions: list[Check] = []
 
         def inner(*points: Any) -> Any:

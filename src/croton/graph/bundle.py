@@ -1,135 +1,132 @@
 """Pickling: a graph is written as flat lists, so that depth costs nothing and what is shared stays shared.
 
-The first variable of a graph to be pickled makes a Bundle of everything it depends on; each of those variables is then
-written as (bundle, position), and the pickler's own memory sees to it that the bundle is written once.
+The first variable of a graph that a dump comes upon makes a Bundle of everything it depends on; each of those variables is then
+written as (bundle, position), and the pickler's own memory sees to it that the bundle is written once. That memory is also what
+keeps a bundle alive: variables refer to it weakly, so that the next dump begins afresh.
 """
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from croton.graph.core import Apply, Constant, SharedVariable, Variable
 from croton.graph.walk import ancestors, toposort
 
+# What a variable's recipe says by other means, and what is nobody's business after it is written.
+_WRITTEN_APART = frozenset(
+    ("owner", "index", "type", "name", "_bundle", "_functions", "container", "data", "_default_update")
+    + ("strict", "allow_downcast")
+)
+
 
 class Bundle:
     """A graph's variables in order, and, pickled, the recipe to build them again."""
 
-    def __init__(self, variables: list[Variable], updates: list[tuple[Variable, Variable]]) -> None:
+    def __init__(self, variables: list[Variable]) -> None:
         self.variables = variables
-        self.updates = updates
 
     def __reduce__(self) -> Any:
         own = {v: k for k, v in enumerate(self.variables)}
         leaves: list[Any] = []
         nodes: list[Any] = []
-        listed: set[int] = set()
-        for k, variable in enumerate(self.variables):
-            node = variable.owner
-            if node is None:
-                described = getattr(variable, "default_update", None) is not None
-                leaves.append((k, _describe(variable) if described else variable))
-            elif id(node) not in listed:
-                listed.add(id(node))
-                edges = [own[v] if v in own else v for v in node.inputs]
-                outputs = [(own.get(v), v.type, v.name, _tags(v)) for v in node.outputs]
-                nodes.append((node.op, edges, outputs, node.place))
-        return _restore, (len(self.variables), leaves, nodes, [(own[s], own[u]) for s, u in self.updates])
+        listed: set[Apply] = set()
+        for k, v in enumerate(self.variables):
+            if v.owner is None:
+                leaves.append((k, _recipe(v)))
+            elif v.owner not in listed:
+                listed.add(v.owner)
+                edges = [own.get(i, i) for i in v.owner.inputs]
+                outputs = [(own[o], o.type, o.name) for o in v.owner.outputs]
+                nodes.append((v.owner.op, edges, outputs, v.owner.place))
+        # Tags may lead back to the graph, so they are written when the variables can be referred to.
+        states = {k: state for k, v in enumerate(self.variables) if (state := _state(v))}
+        updates = [(k, own.get(new, new)) for k, v in enumerate(self.variables) if (new := _default_update(v)) is not None]
+        return _restore, (len(self.variables), leaves, nodes), (states, updates)
+
+    def __setstate__(self, state: Any) -> None:
+        states, updates = state
+        for k, attributes in states.items():
+            self.variables[k].__dict__.update(attributes)
+        for k, update in updates:
+            self.variables[k]._default_update = self.variables[update] if isinstance(update, int) else update  # type: ignore[attr-defined]
 
 
-def _tags(variable: Variable) -> dict[str, Any]:
-    hidden = (
-        "owner",
-        "index",
-        "type",
-        "name",
-        "_tag",
-        "_bundle",
-        "container",
-        "data",
-        "_default_update",
-        "strict",
-        "allow_downcast",
-    )
-    state = {k: v for k, v in variable.__dict__.items() if k not in hidden}
-    if variable.__dict__.get("_tag") is not None and vars(variable.tag):
-        state["_tag"] = variable.tag
+def _default_update(v: Variable) -> Variable | None:
+    return v.default_update if isinstance(v, SharedVariable) else None
+
+
+def _state(variable: Variable) -> dict[str, Any]:
+    state = {k: v for k, v in variable.__dict__.items() if k not in _WRITTEN_APART}
+    if "_tag" in state and not vars(variable.tag):
+        del state["_tag"]
     return state
 
 
-def _describe(leaf: Variable) -> tuple[Any, ...]:
-    cls = type(leaf)
+def _recipe(leaf: Variable) -> tuple[Any, ...]:
+    """The class of a leaf and the arguments that make it anew."""
     if isinstance(leaf, SharedVariable):
-        return cls, (leaf.name, leaf.type, None, leaf.strict, leaf.allow_downcast, leaf.container), _tags(leaf)
+        return type(leaf), (leaf.name, leaf.type, None, leaf.strict, leaf.allow_downcast, leaf.container)
     if isinstance(leaf, Constant):
-        return cls, (leaf.type, leaf.data, leaf.name), _tags(leaf)
-    return cls, (leaf.type, None, None, leaf.name), _tags(leaf)
+        return type(leaf), (leaf.type, leaf.data, leaf.name)
+    return type(leaf), (leaf.type, None, None, leaf.name)
 
 
-def _build(description: tuple[Any, ...]) -> Variable:
-    cls, arguments, state = description
-    variable = cls(*arguments)
-    variable.__dict__.update(state)
-    return variable
-
-
-def _restore(count: int, leaves: list[Any], nodes: list[Any], updates: list[Any]) -> Bundle:
+def _restore(count: int, leaves: list[Any], nodes: list[Any]) -> Bundle:
     variables: list[Any] = [None] * count
-    for k, description in leaves:
-        variables[k] = description if isinstance(description, Variable) else _build(description)
+    for k, (cls, arguments) in leaves:
+        variables[k] = cls(*arguments)
     for op, edges, outputs, place in nodes:
-        made = []
-        for _, type_, name, state in outputs:
-            output = type_.variable(name=name)
-            output.__dict__.update(state)
-            made.append(output)
+        made = [type_.variable(name=name) for _, type_, name in outputs]
         Apply(op, [variables[e] if isinstance(e, int) else e for e in edges], made, place)
-        for (k, *_), output in zip(outputs, made, strict=True):
-            if k is not None:
-                variables[k] = output
-    for s, u in updates:
-        variables[s]._default_update = variables[u]
-    bundle = Bundle(variables, [(variables[s], variables[u]) for s, u in updates])
-    for k, variable in enumerate(variables):
-        variable._bundle = (bundle, k)
-    return bundle
+        for (k, _, _), output in zip(outputs, made, strict=True):
+            variables[k] = output
+    return Bundle(variables)
 
 
 def _pick(bundle: Bundle, k: int) -> Variable:
     return bundle.variables[k]
 
 
+def _held(variable: Variable) -> tuple[Bundle, int] | None:
+    """The living bundle that a variable belongs to, and its position there."""
+    reference, k = variable.__dict__.get("_bundle", (None, 0))
+    bundle = None if reference is None else reference()
+    return None if bundle is None else (bundle, k)
+
+
+class _Held:
+    """As a set: the variables that a living bundle holds."""
+
+    def __contains__(self, variable: object) -> bool:
+        return isinstance(variable, Variable) and _held(variable) is not None
+
+
 def _gather(variable: Variable) -> Bundle:
-    """A bundle of what ``variable`` needs and no valid bundle holds yet, default updates of shared variables included."""
-    wanted, found, updates = [variable], {}, []
+    """A bundle of what ``variable`` needs and no living bundle holds yet, default updates of shared variables included."""
+    held = _Held()
+    wanted, found = [variable], dict[Variable, None]()
     while wanted:
-        for v in ancestors(wanted):
-            if v not in found and not _valid(v):
+        for v in ancestors(wanted, stop=held):
+            if v not in held:
                 found[v] = None
-                for twin in () if v.owner is None else v.owner.outputs:
-                    found.setdefault(twin)
-        updates = [
-            (s, s.default_update) for s in found if isinstance(s, SharedVariable) and s.default_update is not None
-        ]
-        wanted = [u for _, u in updates if u not in found]
-    order: dict[Variable, None] = {v: None for v in found if v.owner is None}
-    for node in toposort(list(found)):
-        order.update((v, None) for v in node.outputs if v in found)
-    bundle = Bundle(list(order), updates)
+                found.update((twin, None) for twin in (v.owner.outputs if v.owner is not None else ()))
+        updates = [new for v in found if (new := _default_update(v)) is not None]
+        wanted = [u for u in updates if u not in found and u not in held]
+    order = {v: None for v in found if v.owner is None}
+    for node in toposort(list(found), stop=held):
+        order.update((v, None) for v in node.outputs)
+    bundle = Bundle(list(order))
+    reference = weakref.ref(bundle)
     for k, v in enumerate(bundle.variables):
-        v.__dict__["_bundle"] = (bundle, k)
+        v.__dict__["_bundle"] = (reference, k)
     return bundle
-
-
-def _valid(variable: Variable) -> bool:
-    held = variable.__dict__.get("_bundle")
-    return held is not None and all(s.default_update is u for s, u in held[0].updates if isinstance(s, SharedVariable))
 
 
 def reduce_variable(variable: Variable) -> Any:
     """What ``pickle`` and ``copy`` write for a variable."""
-    if variable.owner is None and getattr(variable, "default_update", None) is None:
-        return _build, (_describe(variable),)
-    if not _valid(variable):
-        _gather(variable)
-    return _pick, variable.__dict__["_bundle"]
+    held = _held(variable)
+    if held is None:
+        bundle = _gather(variable)
+        held = bundle, variable.__dict__["_bundle"][1]
+    return _pick, held

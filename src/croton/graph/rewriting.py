@@ -17,8 +17,8 @@ MAX_PASSES = 20
 class Rule:
     """A rewrite: where the op ``root`` stands, ``apply`` returns the variables to take instead of its outputs, or None.
 
-    ``tags`` name the groups (``stabilize``, ``speed``, ``late`` ...) by which a mode includes or excludes it, besides its own name.
-    Rules of a higher ``phase`` begin when those of the lower ones find nothing more to do.
+    ``tags`` name the groups (``stabilize``, ``speed``, ``late`` ...) by which a mode includes or excludes it, besides
+    its own name. Rules of a higher ``phase`` begin when those of the lower ones find nothing more to do.
     """
 
     name: str
@@ -114,7 +114,9 @@ def _rewrite_phase(outputs: list[Variable], rules: list[Rule]) -> list[Variable]
     return outputs
 
 
-def _rewrite_once(outputs: list[Variable], rules: list[Rule], by_op: dict[Op, list[Rule]]) -> tuple[list[Variable], bool]:
+def _rewrite_once(
+    outputs: list[Variable], rules: list[Rule], by_op: dict[Op, list[Rule]]
+) -> tuple[list[Variable], bool]:
     order = toposort(outputs)
     present = {v for node in order for v in node.outputs}
     new: dict[Variable, Variable] = {}

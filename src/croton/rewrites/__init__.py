@@ -1,4 +1,4 @@
-"""Numerically stable, and faster, equivalents of patterns of ops. ``RULES`` lists them in the order in which they are tried."""
+"""Numerically stable, and faster, equivalents of patterns of ops. ``RULES`` lists them, in the order of trying."""
 
 from croton.graph.rewriting import Rule
 from croton.rewrites.approximate import APPROXIMATE

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from croton.graph.rewriting import Rule
 from croton.rewrites.patterns import SIGMOID
-from croton.tensor.nnet.activations import hard_sigmoid, ultra_fast_sigmoid
+from croton.tensor.nnet.activations import Activation, hard_sigmoid, ultra_fast_sigmoid
 
-APPROXIMATE: list[Rule] = [
-    Rule(f"local_{op}", SIGMOID, lambda node, op=op: op(node.inputs[0]), frozenset({"late"}), phase=2)
-    for op in (ultra_fast_sigmoid, hard_sigmoid)
-]
+
+def _instead_of_sigmoid(curve: Activation) -> Rule:
+    return Rule(f"local_{curve}", SIGMOID, lambda node: curve(node.inputs[0]), frozenset({"late"}), phase=2)
+
+
+APPROXIMATE: list[Rule] = [_instead_of_sigmoid(ultra_fast_sigmoid), _instead_of_sigmoid(hard_sigmoid)]

@@ -1,4 +1,4 @@
-"""Rules that keep values and derivatives right where the formula as written overflows, cancels or divides zero by zero."""
+"""Rules that keep values and derivatives right where the formula as written overflows, cancels or divides 0 by 0."""
 
 from __future__ import annotations
 
@@ -77,6 +77,14 @@ def _log_of_product(node: Apply) -> Variable | None:
     return _before_choosing(node.inputs[0], split)
 
 
+def _choose_first(node: Apply) -> Variable | None:
+    """log(x)[index] as log(x[index]): through what is not chosen no derivative must flow, not 0 times infinity."""
+    inner = node.inputs[0].owner
+    if inner is None or not _UNARY_SINGULAR(inner.op):
+        return None
+    return inner.op(node.op.make_node(inner.inputs[0], *node.inputs[1:]).outputs[0])
+
+
 def _xlogy(node: Apply) -> Variable | None:
     """x log(y), 0 where x is, with log(y) where that has a stable form."""
     x, y = node.inputs
@@ -112,9 +120,10 @@ def _softmax_written_out(node: Apply) -> Variable | None:
 
 
 def _factors(x: Variable) -> tuple[int, list[Variable]]:
-    """The sign and the factors of a product, those of products among them included; more than _MOST_FACTORS are not looked for."""
-    sign, found, pending = 1, [], [x]
-    while pending and len(found) <= _MOST_FACTORS:
+    """The sign and the factors of a product, those of products among them included. Long products are not searched."""
+    sign, pending = 1, [x]
+    found: list[Variable] = []
+    while pending and len(found) + len(pending) <= _MOST_FACTORS:
         v = pending.pop()
         if v.owner is not None and MUL(v.owner.op):
             pending += reversed(v.owner.inputs)
@@ -149,9 +158,7 @@ def _exp_times_sigmoid(node: Apply) -> Variable | None:
 
 def _opposite(a: Variable, b: Variable) -> bool:
     """Whether one of two variables is written as the negative of the other."""
-    return any(
-        y.owner is not None and NEG(y.owner.op) and same(y.owner.inputs[0], x) for x, y in ((a, b), (b, a))
-    )
+    return any(y.owner is not None and NEG(y.owner.op) and same(y.owner.inputs[0], x) for x, y in ((a, b), (b, a)))
 
 
 def _minus(x: Variable) -> TensorVariable:
@@ -159,6 +166,7 @@ def _minus(x: Variable) -> TensorVariable:
     return x.owner.inputs[0] if x.owner is not None and NEG(x.owner.op) else neg(x)  # type: ignore[return-value]
 
 
+_UNARY_SINGULAR = ew("log", "log2", "log10", "log1p", "sqrt", "inv")
 _ONE_PLUS_EXP = (ADD, 1, (EXP, "x"))
 _ERF, _ERFC, _XLOGY = ew("erf"), ew("erfc"), ew("xlogy0")
 _STABILIZE = frozenset({"stabilize"})
@@ -187,4 +195,6 @@ STABILIZE: list[Rule] = [
     rule("local_log_1_plus_x", [(LOG, (ADD, 1, "x"))], lambda x: log1p(x), "stabilize"),
     rule("local_log_1_minus_x", [(LOG, (SUB, 1, "x"))], lambda x: log1p(neg(x)), "stabilize"),
     rule("local_exp_minus_1", [(SUB, (EXP, "x"), 1), (ADD, -1, (EXP, "x"))], lambda x: expm1(x), "stabilize"),
+    # After the others, which look for a log that stands before what chooses from it.
+    Rule("local_choose_before_log", lambda op: isinstance(op, Subtensor), _choose_first, _STABILIZE, phase=1),
 ]

@@ -165,6 +165,7 @@ class IncSubtensor(_Indexed):
     def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
         x, y = jnp.asarray(values[0]), jnp.asarray(values[1])
         if self.is_plain_mask and (y.ndim == 0 or (y.ndim <= x.ndim and values[2].ndim <= x.ndim and y.size == 1)):
+            _check_mask(values[2], x.shape, 0)
             mask = values[2].reshape(values[2].shape + (1,) * (x.ndim - values[2].ndim))
             y = y.reshape(())
             return jnp.where(mask, y if self.replace else x + y, x)
@@ -174,6 +175,12 @@ class IncSubtensor(_Indexed):
 
     def __str__(self) -> str:
         return f"{'Set' if self.replace else 'Inc'}Subtensor{{{self._index_text()}}}"
+
+
+def _check_mask(mask: Any, lengths: tuple[int, ...], axis: int) -> None:
+    """IndexError unless ``mask`` has the lengths of the dimensions from ``axis`` on."""
+    if tuple(mask.shape) != tuple(lengths[axis : axis + mask.ndim]):
+        raise IndexError(f"a mask of shape {tuple(mask.shape)} does not fit the shape {tuple(lengths)} from dimension {axis} on")
 
 
 def _host_index(op: _Indexed, node: Apply, values: Sequence[Any]) -> tuple[Any, ...]:
@@ -210,8 +217,7 @@ class _Selection:
         n = lengths[part.axis]
         if isinstance(entry, tuple) and entry[0] == "mask":
             mask = self.context.known(own[0], self.node)
-            if mask.shape != lengths[part.axis : part.axis + mask.ndim]:
-                raise IndexError(f"a mask of shape {mask.shape} does not fit dimensions {lengths} from {part.axis} on")
+            _check_mask(mask, lengths, part.axis)
             self.index.append(mask)
         elif isinstance(entry, tuple) and entry[0] == "array":
             self.index.append(self._within(own[0], n, part))
@@ -354,8 +360,10 @@ def _entry(item: Any, x: Variable) -> tuple[Entry, list[Variable]]:
             numbers.append(SYMBOL if isinstance(number, Variable) else number)
             inputs += [number] if isinstance(number, Variable) else []
         return ("slice", *numbers), inputs
-    if isinstance(item, bool):
-        raise TypeError(f"{x} is indexed with the Python boolean {item}: use an integer, a slice, or a boolean array")
+    if isinstance(item, bool | np.bool):
+        raise TypeError(f"{x} is indexed with the boolean {item}: use an integer, a slice, or a boolean array")
+    if isinstance(item, np.ndarray) and item.ndim == 0:
+        item = item[()]
     if isinstance(item, int | np.integer) or (isinstance(item, Variable) and item.type.ndim == 0):  # type: ignore[attr-defined]
         number = _integer(item, x)
         return (SYMBOL, [number]) if isinstance(number, Variable) else (number, [])
@@ -365,7 +373,7 @@ def _entry(item: Any, x: Variable) -> tuple[Entry, list[Variable]]:
         array = as_tensor_variable(item)
     except AsTensorError as error:
         raise TypeError(f"{x} cannot be indexed with {item!r}: {error}") from None
-    if array.dtype == "bool":
+    if array.dtype == "bool" and array.ndim:
         return ("mask", array.ndim), [array]
     if array.dtype[0] not in "iu":
         raise TypeError(f"{x} is indexed with {array} of dtype {array.dtype}: an index must be of integers or booleans")
@@ -395,6 +403,8 @@ def _parse(x: TensorVariable, index: Any) -> tuple[tuple[Entry, ...], list[Varia
                 raise IndexError(f"{x} is indexed with more than one ellipsis (...)")
             hole = len(entries)
             continue
+        if isinstance(item, slice) and isinstance(item.step, int) and item.step == 0:
+            raise ValueError(f"{x} is indexed with {item}: the step of a slice must not be 0")
         entry, own = _entry(item, x)
         entries.append(entry)
         inputs += own
@@ -596,6 +606,8 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> TensorVariable:
         if isinstance(choices, list | tuple)
         else as_tensor_variable(choices)
     )
+    if table.ndim > a.ndim + 1:
+        a = a.dimshuffle(*["x"] * (table.ndim - 1 - a.ndim), *range(a.ndim))
     if table.ndim <= a.ndim:
         table = table.dimshuffle(0, *["x"] * (a.ndim - table.ndim + 1), *range(1, table.ndim))
     grid = []

@@ -13,16 +13,19 @@ from jax import lax
 from croton.graph.core import Apply, Type, Variable
 from croton.tensor.basic import TensorOp, as_tensor_variable, cast
 from croton.tensor.elemwise import mul
+from croton.tensor.reduce import normal_axis
 from croton.tensor.shape import dimshuffle, kind
-from croton.tensor.types import TensorType, upcast
+from croton.tensor.types import Shape as StaticShape
+from croton.tensor.types import TensorType, broadcast_shapes, upcast
 from croton.tensor.variable import TensorVariable
 
 
-def _shapes(name: str, x: Any, y: Any, a: int, b: int) -> None:
-    if x.shape[a] != y.shape[b]:
+def _check(name: str, x: StaticShape, y: StaticShape, a: int, b: int) -> None:
+    """ValueError where the lengths x[a] and y[b] surely differ."""
+    if None not in (x[a], y[b]) and x[a] != y[b]:
         raise ValueError(
-            f"{name}: shape mismatch: x of shape {tuple(x.shape)} has {x.shape[a]} along its dimension {a % x.ndim}, "
-            f"y of shape {tuple(y.shape)} has {y.shape[b]} along its dimension {b % y.ndim}: these must be equal"
+            f"{name}: shape mismatch: x of shape {tuple(x)} has {x[a]} along its dimension {a % len(x)}, "
+            f"y of shape {tuple(y)} has {y[b]} along its dimension {b % len(y)}: these must be equal"
         )
 
 
@@ -32,16 +35,12 @@ class Dot(TensorOp):
 
     def output_types(self, x: Variable, y: Variable) -> Sequence[Type]:
         a, b = kind(x).shape, kind(y).shape
-        left, right = a[-1], b[-2] if len(b) > 1 else b[0]
-        if left is not None and right is not None and left != right:
-            raise ValueError(
-                f"dot: shape mismatch: {x} of shape {a} and {y} of shape {b} do not agree in {left} and {right}"
-            )
+        _check("dot", a, b, -1, -2 if len(b) > 1 else 0)
         return [TensorType(kind(x).dtype, shape=a[:-1] + b[:-2] + (b[-1:] if len(b) > 1 else ()))]
 
     def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
         x, y = values
-        _shapes("dot", x, y, -1, -2 if y.ndim > 1 else 0)
+        _check("dot", x.shape, y.shape, -1, -2 if y.ndim > 1 else 0)
         return jnp.dot(x, y)
 
 
@@ -82,12 +81,15 @@ class MatMul(TensorOp):
     """numpy.matmul of arrays of which one has more than two dimensions."""
 
     def output_types(self, x: Variable, y: Variable) -> Sequence[Type]:
-        rank = max(kind(x).ndim, kind(y).ndim) - (kind(x).ndim == 1) - (kind(y).ndim == 1)
-        return [TensorType(kind(x).dtype, shape=(None,) * rank)]
+        a, b = kind(x).shape, kind(y).shape
+        _check("matmul", a, b, -1, -2 if len(b) > 1 else 0)
+        return [
+            TensorType(kind(x).dtype, shape=broadcast_shapes("matmul", [a[:-2], b[:-2]]) + a[-2:-1] + b[-1:][len(b) < 2 :])
+        ]
 
     def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
         x, y = values
-        _shapes("matmul", x, y, -1, -2 if y.ndim > 1 else 0)
+        _check("matmul", x.shape, y.shape, -1, -2 if y.ndim > 1 else 0)
         return jnp.matmul(x, y)
 
 
@@ -100,17 +102,21 @@ class TensorDot(TensorOp):
 
     def output_types(self, x: Variable, y: Variable) -> Sequence[Type]:
         a, b = kind(x).shape, kind(y).shape
+        self._check(a, b)
         rest = [n for k, n in enumerate(b) if k >= self.batch and k not in self.axes[1]]
         return [TensorType(kind(x).dtype, shape=(*[n for k, n in enumerate(a) if k not in self.axes[0]], *rest))]
 
     def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
         x, y = values
-        for a, b in zip(*self.axes, strict=True):
-            _shapes("tensordot", x, y, a, b)
-        for axis in range(self.batch):
-            _shapes("tensordot (batch)", x, y, axis, axis)
+        self._check(x.shape, y.shape)
         batch = tuple(range(self.batch))
         return lax.dot_general(x, y, (self.axes, (batch, batch)))
+
+    def _check(self, a: StaticShape, b: StaticShape) -> None:
+        for i, j in zip(*self.axes, strict=True):
+            _check("tensordot", a, b, i, j)
+        for axis in range(self.batch):
+            _check("tensordot (batch)", a, b, axis, axis)
 
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> TensorVariable:
@@ -137,6 +143,8 @@ def _tensordot(x: Any, y: Any, axes: Any, batch: int) -> TensorVariable:
     x, y = as_tensor_variable(x), as_tensor_variable(y)
     if isinstance(axes, int | np.integer):
         n = int(axes)
+        if not 0 <= n <= min(x.ndim, y.ndim) - batch:
+            raise ValueError(f"tensordot: cannot sum over {n} dimensions of {x}: {x.type} and {y}: {y.type}")
         axes = (range(x.ndim - n, x.ndim), range(batch, batch + n))
     left, right = ([part] if isinstance(part, int | np.integer) else list(part) for part in axes)
     if len(left) != len(right):
@@ -222,6 +230,7 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> TensorV
     a = as_tensor_variable(a)
     if a.ndim < 2:
         raise ValueError(f"diagonal takes a tensor of at least two dimensions, not {a} of type {a.type}")
+    normal_axis(a, (axis1, axis2), "diagonal")
     return Diagonal(offset, axis1 % a.ndim, axis2 % a.ndim)(a)
 
 

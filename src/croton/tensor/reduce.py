@@ -11,9 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from croton.graph.core import Apply, Type, Variable
-from croton.settings import config
 from croton.tensor.basic import TensorOp, as_tensor_variable, cast, module_for
-from croton.tensor.elemwise import abs_, eq, neq, sqr, sqrt, true_div
+from croton.tensor.elemwise import abs_, eq, _float_of, neq, sqr, sqrt, true_div
 from croton.tensor.elemwise import sub as subtract
 from croton.tensor.types import TensorType
 from croton.tensor.variable import TensorVariable
@@ -57,7 +56,8 @@ def _position(name: str) -> Callable[..., Any]:
         if 0 in [x.shape[a] for a in axis]:
             raise ValueError(f"{name} of an array with no elements along axis {axis}: its shape is {tuple(x.shape)}")
         kept = [a for a in range(x.ndim) if a not in axis]
-        rows = xp.transpose(x, (*kept, *axis)).reshape(*[x.shape[a] for a in kept], -1)
+        count = int(np.prod([x.shape[a] for a in axis]))
+        rows = xp.transpose(x, (*kept, *axis)).reshape(*[x.shape[a] for a in kept], count)
         found = getattr(xp, name)(rows, axis=-1).astype("int64")
         return found.reshape([1 if a in axis else n for a, n in enumerate(x.shape)]) if keepdims else found
 
@@ -149,7 +149,7 @@ def normal_axis(x: TensorVariable, axis: Any, what: str) -> tuple[int, ...]:
     axes = tuple(axis) if isinstance(axis, list | tuple) else (axis,)
     found = []
     for a in axes:
-        if not -x.ndim <= int(a) < builtins.max(x.ndim, 1) and x.ndim:
+        if not -builtins.max(x.ndim, 1) <= int(a) < builtins.max(x.ndim, 1):
             raise ValueError(f"{what}: axis {a} is out of range for {x}, which has {x.ndim} dimensions")
         found.append(int(a) % builtins.max(x.ndim, 1))
     if len(set(found)) != len(found):
@@ -346,7 +346,7 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariabl
     np.float64(1000.693147)
     """
     x = as_tensor_variable(x)
-    return reduce("logsumexp", x if x.dtype[0] in "fc" else cast(x, config.floatX), axis, keepdims)
+    return reduce("logsumexp", cast(x, _float_of(x.dtype)), axis, keepdims)
 
 
 def ptp(a: Any, axis: Any = None) -> TensorVariable:
@@ -360,7 +360,9 @@ def ptp(a: Any, axis: Any = None) -> TensorVariable:
 
 
 def norm(x: Any, ord: float | str, axis: Any = None, keepdims: bool = False) -> TensorVariable:
-    """The vector norm (sum |x|^ord)^(1/ord) over ``axis``; 0 counts non-zeros, ±inf is the extreme of |x|; 2 has derivative 0 at 0.
+    """The vector norm (sum |x|^ord)^(1/ord) over ``axis``, of integers in float64; its derivative at 0 is 0.
+
+    ``ord`` 0 counts the elements that are not zero; inf and -inf give the largest and the smallest of |x|.
 
     >>> import croton.tensor as T
     >>> T.constant([3., 4.]).norm(2).eval()
@@ -371,14 +373,14 @@ def norm(x: Any, ord: float | str, axis: Any = None, keepdims: bool = False) -> 
     x = as_tensor_variable(x)
     if ord == 0:
         return sum(neq(x, 0), axis, keepdims=keepdims)
+    x = x if x.dtype[0] in "fc" else cast(x, "float64")
     if ord in (float("inf"), "inf"):
         return max(abs_(x), axis, keepdims)
     if ord in (-float("inf"), "-inf"):
         return min(abs_(x), axis, keepdims)
     if ord == 1:
         return sum(abs_(x), axis, keepdims=keepdims)
-    if ord == 2:
-        total = sum(sqr(abs_(x)), axis, keepdims=keepdims)
-        empty = eq(total, 0)
-        return switch(empty, 0, sqrt(switch(empty, 1, total)))
-    return pow(sum(pow(abs_(x), ord), axis, keepdims=keepdims), 1.0 / float(ord))
+    total = sum(sqr(abs_(x)) if ord == 2 else pow(abs_(x), ord), axis, keepdims=keepdims)
+    empty = eq(total, 0)
+    total = switch(empty, 1, total)
+    return switch(empty, 0, sqrt(total) if ord == 2 else pow(total, 1.0 / float(ord)))

@@ -134,8 +134,9 @@ SELU_ALPHA = 1.6732632423543772848170429916717
 def relu(x: Any, alpha: Any = 0) -> TensorVariable:
     """The rectifier: x where x > 0, alpha x elsewhere; the derivative at 0 is alpha.
 
-    ``x``: a tensor; integers and float16 are computed in floats of at least 32 bits. ``alpha``: the slope for negative input, a number
-    or a tensor that broadcasts with ``x`` (a shared variable can be learnt). As theano.tensor.nnet.relu.
+    ``x``: a tensor; integers and float16 are computed in floats of at least 32 bits. ``alpha``: the slope for
+    negative input, a number or a tensor that broadcasts with ``x`` (a shared variable can be learnt). As
+    theano.tensor.nnet.relu.
 
     >>> import croton.tensor as T
     >>> T.nnet.relu(T.constant([-2., 3.]), 0.1).eval()
@@ -189,7 +190,7 @@ class Elu(TensorOp):
 
 
 def elu(x: Any, alpha: Any = 1) -> TensorVariable:
-    """The exponential linear unit: x where x > 0, alpha (exp(x) - 1) elsewhere (Clevert, Unterthiner and Hochreiter 2015).
+    """The exponential linear unit: x where x > 0, alpha (exp(x) - 1) elsewhere (Clevert et al. 2015).
 
     ``x``: a tensor; ``alpha``: a number or a tensor that broadcasts with ``x``. The derivative at 0 is alpha. As
     theano.tensor.nnet.elu.
@@ -202,7 +203,7 @@ def elu(x: Any, alpha: Any = 1) -> TensorVariable:
 
 
 def selu(x: Any) -> TensorVariable:
-    """The scaled exponential linear unit, 1.0507... elu(x, 1.6732...) (Klambauer, Unterthiner and Mayr 2017).
+    """The scaled exponential linear unit, 1.0507... elu(x, 1.6732...) (Klambauer et al. 2017).
 
     ``x``: a tensor; integers and float16 are computed in floats of at least 32 bits. As theano.tensor.nnet.selu.
 

@@ -22,8 +22,8 @@ from croton.tensor.variable import TensorVariable
 def binary_crossentropy(output: Any, target: Any) -> TensorVariable:
     """-(t log(o) + (1 - t) log(1 - o)) elementwise, without clipping: o = 0 with t = 1 gives inf.
 
-    ``output`` and ``target``: tensors of floats that broadcast. Of a sigmoid it is computed from the sigmoid's input, accurate
-    however large. As theano.tensor.nnet.binary_crossentropy.
+    ``output`` and ``target``: tensors of floats that broadcast. Of a sigmoid it is computed from the sigmoid's input,
+    accurate however large. As theano.tensor.nnet.binary_crossentropy.
 
     >>> import croton.tensor as T
     >>> T.nnet.binary_crossentropy(T.constant([0.5]), T.constant([1.])).eval().round(4)
@@ -34,7 +34,7 @@ def binary_crossentropy(output: Any, target: Any) -> TensorVariable:
 
 
 def sigmoid_binary_crossentropy(output: Any, target: Any) -> TensorVariable:
-    """binary_crossentropy(sigmoid(o), t) as softplus(-|o|) + o ((o > 0) - t), elementwise; its derivative is sigmoid(o) - t.
+    """binary_crossentropy(sigmoid(o), t) as softplus(-|o|) + o ((o > 0) - t), elementwise; derivative sigmoid(o) - t.
 
     >>> import croton.tensor as T
     >>> T.nnet.sigmoid_binary_crossentropy(T.constant([-1e4]), T.constant([1.])).eval()
@@ -124,11 +124,11 @@ class PickColumn(TensorOp):
 
 
 def categorical_crossentropy(coding_dist: Any, true_dist: Any) -> TensorVariable:
-    """-sum_k p_k log(q_k) over the last axis, q = ``coding_dist`` and p = ``true_dist``; or -log(q[i, y_i]) for labels y.
+    """-sum_k p_k log(q_k) over the last axis, q = ``coding_dist``, p = ``true_dist``; or -log(q[i, y_i]) for labels y.
 
-    ``coding_dist``: rows of probabilities; ``true_dist``: rows of them too, or a vector of labels of int32 or int64, one rank less.
-    No clipping. Of a softmax it is computed from the softmax's input. Raises TypeError where the ranks do not fit, ValueError at run
-    time for a label out of range. As theano.tensor.nnet.categorical_crossentropy.
+    ``coding_dist``: rows of probabilities; ``true_dist``: rows of them too, or a vector of labels of int32 or int64,
+    one rank less. No clipping. Of a softmax it is computed from the softmax's input. Raises TypeError where the ranks
+    do not fit, ValueError at run time for a label out of range. As theano.tensor.nnet.categorical_crossentropy.
 
     >>> import croton.tensor as T
     >>> T.nnet.categorical_crossentropy(T.constant([[0.25, 0.75]]), T.constant([1], dtype='int64')).eval().round(4)
@@ -140,8 +140,8 @@ def categorical_crossentropy(coding_dist: Any, true_dist: Any) -> TensorVariable
     if p.ndim == q.ndim - 1:
         return crossentropy_categorical_1hot(q, p)
     raise TypeError(
-        f"rank mismatch between coding and true distributions: {q} has {q.ndim} dimensions, {p} has {p.ndim}; it must have as many, or "
-        f"one less for labels"
+        f"rank mismatch between coding and true distributions: {q} has {q.ndim} dimensions, {p} has {p.ndim}; it must "
+        f"have as many, or one less for labels"
     )
 
 
@@ -159,8 +159,8 @@ def crossentropy_categorical_1hot(coding_dist: Any, true_one_of_n: Any) -> Tenso
         raise TypeError(f"matrix required for argument: coding_dist, got {q} of type {q.type}")
     if y.ndim != 1 or y.dtype not in ("int32", "int64"):
         raise TypeError(
-            f"integer vector required for argument: true_one_of_n (got type: {y.type} instead of: lvector or ivector): cast labels with "
-            f"T.cast(y, 'int32')"
+            f"integer vector required for argument: true_one_of_n (got type: {y.type} instead of: lvector or ivector): "
+            f"cast labels with T.cast(y, 'int32')"
         )
     return -log(PickColumn()(q, y))
 
@@ -315,7 +315,7 @@ def prepend_1_to_each_row(mat: Any) -> TensorVariable:
 
 
 def confusion_matrix(actual: Any, pred: Any) -> list[TensorVariable]:
-    """``[matrix, order]``: how often label order[i] was predicted as order[j] (int64), and the sorted labels that occur.
+    """``[matrix, order]``: how often label order[i] was predicted as order[j] (int64), and the sorted labels.
 
     >>> import croton.tensor as T
     >>> T.nnet.confusion_matrix(T.constant([0, 2, 2]), T.constant([0, 0, 2]))[0].eval()

@@ -60,8 +60,8 @@ def _rows(name: str, c: Any) -> TensorVariable:
 def softmax(c: Any, axis: int | None = None) -> TensorVariable:
     """exp(x_ij) / sum_k exp(x_ik), over the last axis, computed without overflow; a vector becomes a (1, n) matrix.
 
-    ``c``: a tensor of floats (ValueError otherwise). With ``axis`` it is the softmax over that axis and keeps the shape of ``c``.
-    As theano.tensor.nnet.softmax.
+    ``c``: a tensor of floats (ValueError otherwise). With ``axis`` it is the softmax over that axis and keeps the
+    shape of ``c``. As theano.tensor.nnet.softmax.
 
     >>> import croton.tensor as T
     >>> T.nnet.softmax(T.constant([[0., 0.]])).eval()
@@ -85,7 +85,7 @@ def logsoftmax(c: Any, axis: int | None = None) -> TensorVariable:
 
 
 def special_softmax(x: Any, axis: int | None = -1, log: bool = False) -> TensorVariable:
-    """Softmax (or its logarithm) over any axis, or over all elements if None, keeping the shape: ``croton.tensor.special.softmax``.
+    """Softmax (or its logarithm) over any axis, or over all elements if None, keeping the shape.
 
     >>> import croton.tensor as T
     >>> T.special.softmax(T.constant([0., 0.]), axis=0).eval()
@@ -140,14 +140,16 @@ def h_softmax(
     b2: Any,
     target: Any = None,
 ) -> TensorVariable:
-    """The two-level softmax: the probability of an output is that of its class times that of the output within the class.
+    """The two-level softmax: the probability of an output is that of its class times that of the output within it.
 
-    Outputs are numbered class by class: output t is item t % n_outputs_per_class of class t // n_outputs_per_class. With ``target``
-    only the targets' probabilities are computed, at a cost of O(n_classes + n_outputs_per_class) for each row; without it all are.
+    Outputs are numbered class by class: output t is item t % n_outputs_per_class of class t // n_outputs_per_class.
+    With ``target`` only the targets' probabilities are computed, at a cost of O(n_classes + n_outputs_per_class) for
+    each row; without it all are.
 
-    Arguments: ``x`` (batch_size, features); ``batch_size``, ``n_outputs``, ``n_classes``, ``n_outputs_per_class``, integers, the
-    product of the last two at least n_outputs; ``W1`` (features, n_classes), ``b1`` (n_classes,), ``W2`` (n_classes, features,
-    n_outputs_per_class), ``b2`` (n_classes, n_outputs_per_class); ``target``, integers (batch_size,) or (batch_size, 1), or None.
+    Arguments: ``x`` (batch_size, features); ``batch_size``, ``n_outputs``, ``n_classes``, ``n_outputs_per_class``,
+    integers, the product of the last two at least n_outputs; ``W1`` (features, n_classes), ``b1`` (n_classes,),
+    ``W2`` (n_classes, features, n_outputs_per_class), ``b2`` (n_classes, n_outputs_per_class); ``target``, integers
+    (batch_size,) or (batch_size, 1), or None.
 
     Returns (batch_size, 1) with a target, (batch_size, n_outputs) without. As theano.tensor.nnet.h_softmax
     (Goodman, Classes for Fast Maximum Entropy Training, 2001).
