@@ -7,7 +7,7 @@ function is built, after the rewrites that keep values stable.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from croton.graph.core import Apply, Op, Type, Variable
-from croton.graph.derivative import Derivative, is_discrete
+from croton.graph.derivative import Derivative, held_apart, is_discrete
 from croton.graph.walk import toposort
 from croton.settings import config
 from croton.tensor.basic import TensorOp, as_tensor_variable, cast, constant
@@ -68,25 +68,32 @@ def _listed(wrt: Any, what: str) -> tuple[list[TensorVariable], Callable[[list[A
     return variables, back
 
 
+def _reach(sources: Iterable[Variable], stop: Set[Variable]) -> set[Variable]:
+    """The variables to which a derivative of ``sources`` can flow; to those in ``stop``, but not through them."""
+    reach = set(sources)
+    for node in reversed(toposort(reach)):
+        if any(v in reach and v not in stop for v in node.outputs):
+            reach.update(v for v, open_ in zip(node.inputs, node.op.connected(node), strict=True) if open_)
+    return reach
+
+
 def _connected(sources: Sequence[Variable], wrt: Sequence[Variable], stopped: Sequence[Variable]) -> list[bool]:
     """For each wrt, whether a derivative can flow from some source to it."""
-    order = toposort(sources)
-    stop = set(stopped) - set(wrt)
-    reach = {v for v in sources if v not in stop}
-    for node in reversed(order):
-        if any(v in reach for v in node.outputs):
-            for variable, open_ in zip(node.inputs, node.op.connected(node), strict=True):
-                if open_ and variable not in stop:
-                    reach.add(variable)
+    reach = _reach(sources, set(stopped))
     return [w in reach for w in wrt]
 
 
-def _undefined(sources: Sequence[Variable], wrt: Sequence[Variable], stopped: Sequence[Variable]) -> Apply | None:
-    """A node without a derivative on a path between sources and wrt, if there is one."""
-    for node in toposort(sources):
-        if isinstance(node.op, Undefined) and any(_connected(node.inputs, wrt, stopped)):
-            return node
-    return None
+def _undefined(
+    sources: Sequence[Variable], wrt: Sequence[Variable], stopped: Sequence[Variable]
+) -> dict[Variable, Apply]:
+    """For each wrt that lies behind a node without a derivative, that node."""
+    stop = set(stopped)
+    found: dict[Variable, Apply] = {}
+    for v in _reach(sources, stop) - stop:
+        if v.owner is not None and isinstance(v.owner.op, Undefined):
+            behind = _reach(v.owner.inputs, stop)
+            found.update((w, v.owner) for w in wrt if w in behind)
+    return found
 
 
 def grad(
@@ -105,7 +112,7 @@ def grad(
     that the cost does not depend on: 'raise', 'warn' or 'ignore'; ``add_names``, whether a gradient is named (dcost/dx) where
     both have names; ``known_grads``, gradients that are known already, by variable, with or without a cost (then None);
     ``return_disconnected``, what stands for a disconnected gradient: 'zero', 'None' or 'Disconnected'; ``null_gradients``,
-    'raise' or 'return' (then None) where a gradient is undefined.
+    'raise' or 'return' (then None) where a gradient is not defined.
 
     Raises TypeError for a cost that is no scalar, DisconnectedInputError, NullTypeGradError. As theano.gradient.grad.
 
@@ -180,31 +187,29 @@ def _reverse(
     all_sources = sources + [_apart(v) for v in known]
     all_seeds = seeds + [_seed(v, g) for v, g in known.items()]
     broken = _undefined(all_sources, wrt, held)
-    if broken is not None and null_gradients == "raise":
+    if broken and null_gradients == "raise":
+        w, node = next(iter(broken.items()))
         raise NullTypeGradError(
-            f"{what}: the derivative of {broken.op} is not defined with respect to its input {broken.inputs[0]}"
+            f"{what}: the derivative with respect to {w} is not defined, for it would pass through {node}, which has none"
         )
     found = [isinstance(w.type, TensorType) and c for w, c in zip(wrt, _connected(all_sources, wrt, held), strict=True)]
     for w, c in zip(wrt, found, strict=True):
         if not c and w not in known:
             _complain(w, disconnected_inputs, what)
-    found = [c and w not in known for c, w in zip(found, wrt, strict=True)]
+    found = [c and w not in known and w not in broken for c, w in zip(found, wrt, strict=True)]
     taken = [w for w, c in zip(wrt, found, strict=True) if c]
-    outputs = iter(
-        _derive("reverse", all_sources, all_seeds, taken, [h for h in held if h not in taken]) if taken else []
-    )
-    if broken is not None:
-        return [None] * len(wrt)
+    outputs = iter(_derive("reverse", all_sources, all_seeds, taken, held) if taken else [])
     stand_in: dict[str, Callable[[Any], Any]] = {
         "zero": lambda w: zeros_like(w, None if not is_discrete(w) else config.floatX),
         "None": lambda w: None,
         "Disconnected": lambda w: DisconnectedType()(),
     }
     given = {v: seed for v, seed in zip(known, all_seeds[len(sources) :], strict=True)}
-    return [
-        next(outputs) if c else given[w] if w in given else stand_in[return_disconnected](w)
-        for w, c in zip(wrt, found, strict=True)
-    ]
+
+    def standing(w: TensorVariable) -> Any:
+        return None if w in broken else given[w] if w in given else stand_in[return_disconnected](w)
+
+    return [next(outputs) if c else standing(w) for w, c in zip(wrt, found, strict=True)]
 
 
 def _apart(v: Variable) -> TensorVariable:
@@ -231,7 +236,7 @@ def _derive(
             for w in wrt
         ]
     op = Derivative(form, len(sources), len(seeds), len(wrt), tuple(types))
-    return op.make_node(*sources, *seeds, *wrt, *held).outputs  # type: ignore[return-value]
+    return op.make_node(*sources, *seeds, *wrt, *held_apart(held, wrt)).outputs  # type: ignore[return-value]
 
 
 def _complain(w: Variable, policy: str, what: str) -> None:

@@ -31,8 +31,7 @@ STABLE = {
         [[1e4, 1e4, -1e4]],
         [[0.5, 0.5, 0.0]],
     ),
-    "local_inv_1_plus_exp": (slope(lambda x: 1 / (1 + T.exp(-x))), [[-1e4, 0.0, 1e4]], [[0.0, 0.25, 0.0]]),
-    "local_exp_over_1_plus_exp": (lambda x: T.exp(x) / (1 + T.exp(x)), [[-1e4, 0.0, 1e4]], [[0.0, 0.5, 1.0]]),
+    "local_inv_1_plus_exp": (lambda x: T.log(1 / (1 + T.exp(-x))), [[-1e4, 0.0]], [[-1e4, -math.log(2)]]),
     "local_ratio_over_1_plus_exp": (slope(lambda x: 3 / (1 + T.exp(x))), [[-1e4, 0.0, 1e4]], [[0.0, -0.75, 0.0]]),
     "local_exp_times_sigmoid": (lambda x: -x * T.exp(x) * sigmoid(-x), [[-1e4, 1e4]], [[0.0, -1e4]]),
     "local_1_minus_sigmoid": (lambda x: 1 - sigmoid(x), [[-1e4, 50.0]], [[1.0, math.exp(-50)]]),
@@ -47,7 +46,7 @@ STABLE = {
     "local_log_of_product": (log_sigmoid_pair, [[-1e4]], [[-19999.0]]),
     "local_log1p_minus_sigmoid": (lambda x: T.log1p(-sigmoid(x)), [[-1e4, 1e4]], [[0.0, -1e4]]),
     "local_xlogy": (lambda x: T.nnet.binary_crossentropy(sigmoid(x), 1), [[-1e4, 1e4]], [[1e4, 0.0]]),
-    "local_log_erfc": (lambda x: T.log(T.erfc(x)), [[-1e4, 30.0]], [[math.log(2), -903.9741171210145]]),
+    "local_log_erfc": (lambda x: T.log(T.erfc(x)), [[-1e4, 30.0]], [[math.log(2), -903.9741171106439]]),
     "local_1_minus_erf": (lambda x: 1 - T.erf(x), [[-1.0, 6.0]], [[1.8427007929497148, 2.1519736712498913e-17]]),
     "local_log_1_plus_x": (lambda x: T.log(1 + x), [[1e-20, 1.0]], [[1e-20, math.log(2)]]),
     "local_log_1_minus_x": (lambda x: T.log(1 - x), [[1e-20, 0.5]], [[-1e-20, -math.log(2)]]),
@@ -61,7 +60,7 @@ STABLE = {
 # rule: (expression, x, the name of an op that is gone with the rule)
 FAST = {
     "local_pow_by_number": (lambda x: x**2 + x**0.5 + x**-1, [[0.25, 2.0]], "pow"),
-    "local_double_negative": (lambda x: -(-x), [[0.25, 2.0]], "neg"),
+    "local_double_negative": (lambda x: T.neg(T.neg(x)), [[0.25, 2.0]], "neg"),
 }
 
 # rule: (x, what the sigmoid becomes): by name only
@@ -77,7 +76,7 @@ def compiled(expression, dtype, mode):
 
 
 def close(found, true, dtype):
-    tolerance = {"float32": 2e-6, "float64": 1e-14}[dtype]
+    tolerance = {"float32": 2e-6, "float64": 2e-14}[dtype]
     return found.shape == np.shape(true) and np.allclose(found, true, rtol=tolerance, atol=np.finfo(dtype).tiny)
 
 
@@ -161,14 +160,19 @@ def test_what_is_not_simplified():
 
 
 def test_a_number_that_gives_the_result_its_shape_stays():
-    x, ones = T.dvector("x"), np.ones((2, 3))
-    outputs = [T.log(ones + T.exp(x)), 1 / (np.ones((1, 1)) + T.exp(-x)), ones - sigmoid(x), x ** np.full((2, 3), 2.0)]
-    for y, shape in zip(croton.function([x], outputs)([0.0]), [(2, 3), (1, 1), (2, 3), (2, 3)], strict=True):
-        assert y.shape == shape
+    """Not even where the other operand is as long in some calls, or has as many dimensions."""
+    row, x, ones = T.dvector("row"), T.dmatrix("x"), np.ones((2, 3))
+    outputs = [1 / (np.ones((1, 1)) + T.exp(-row))]
+    for v in (row, x):
+        outputs += [T.log(ones + T.exp(v)), ones - sigmoid(v), v ** np.full((2, 3), 2.0), T.exp(v) - ones]
+    first, *found = croton.function([row, x], outputs)([0.0], [[0.0]])
+    assert first.shape == (1, 1)
+    for y, value in zip(found, [math.log(2), 0.5, 0, 0] * 2, strict=True):
+        np.testing.assert_allclose(y, np.full((2, 3), value), rtol=1e-15)
 
 
 def test_patterns_at_other_places_and_orders():
-    """The same patterns turned around, along other axes, in products with signs, and behind what rearranges elements."""
+    """The patterns turned around, along other axes, in products with signs, and behind what rearranges elements."""
     x = T.dmatrix("x")
     e = T.exp(x)
     values = np.array([[1e4, -1e4], [0.0, 3.0]])
@@ -183,6 +187,9 @@ def test_patterns_at_other_places_and_orders():
         (e / e.sum(axis=0).dimshuffle("x", 0), soft_down),
         (T.log(T.exp(x) + 1), plus),
         (T.log1p(T.exp(x)), plus),
+        (T.exp(x) / (1 + T.exp(x)), np.exp(values - plus)),
+        (T.exp(-x) / (T.exp(-x) + 1), np.exp(-plus)),
+        (T.log(T.exp(x) / (1 + T.exp(x))), values - plus),
         (T.log(1 / (1 + T.exp(-x))), values - plus),
         (T.log(1 / (T.exp(x) + 1)), -plus),
         (T.log(T.inv(1 + T.exp(-x))), values - plus),

@@ -1,4 +1,6 @@
-"""What the tests of ops share: one that compares an expression with NumPy, and one that compares its gradient with differences."""
+"""What the tests of ops share: one that compares an expression with NumPy, and one that compares its gradient with
+differences.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -37,8 +39,8 @@ def _agree(
 ) -> None:
     """``build`` of variables for ``arrays``, compiled and run on them, is what ``reference`` makes of the arrays.
 
-    The results' dtypes are those of the reference (or ``dtypes``) and those the graph declares, and the static shapes of the
-    graph are true, whether it was built from variables of unknown lengths, of known ones, or from constants.
+    The results' dtypes are those of the reference (or ``dtypes``) and those the graph declares, and the static shapes
+    of the graph are true, whether it was built from variables of unknown lengths, of known ones, or from constants.
     """
     arrays = tuple(np.asarray(a) for a in arrays)
     with np.errstate(all="ignore"):

@@ -161,7 +161,9 @@ def dtype_lists(reference: Reference) -> list[tuple[str, ...]]:
         return [("bool", *[d] * (nin - 1)) for d in allowed]
     lists = [(d,) * nin for d in allowed]
     if nin > 1:
-        lists += [(a, *[b] * (nin - 1)) for a in ("float32", "int8", "uint8") if a in allowed for b in allowed if b != a]
+        lists += [
+            (a, *[b] * (nin - 1)) for a in ("float32", "int8", "uint8") if a in allowed for b in allowed if b != a
+        ]
     return lists
 
 

@@ -42,7 +42,11 @@ CASES: dict[str, list[tuple[Callable[..., Any], Callable[..., Any], Callable[...
             lambda x, y: np.tensordot(x, y, [[0, -1], [1, 0]]),
             lambda m, n, k: [(m, 2, n), (n, m, k)],
         ),
-        (lambda x, y: T.tensordot(x, y, (1, 1)), lambda x, y: np.tensordot(x, y, (1, 1)), lambda m, n, k: [(m, n), (k, n, 2)]),
+        (
+            lambda x, y: T.tensordot(x, y, (1, 1)),
+            lambda x, y: np.tensordot(x, y, (1, 1)),
+            lambda m, n, k: [(m, n), (k, n, 2)],
+        ),
     ],
     "batched_dot": [
         (T.batched_dot, batched(np.dot), lambda m, n, k: [(2, m, n), (2, n, k)]),
@@ -77,7 +81,7 @@ CASES: dict[str, list[tuple[Callable[..., Any], Callable[..., Any], Callable[...
         (T.trace, np.trace, lambda m, n, k: [(m, n)]),
         (lambda x: x.trace(1, 1, 2), lambda x: np.trace(x, 1, 1, 2), lambda m, n, k: [(k, m, n)]),
     ],
-}  # fmt: skip
+}
 NUMBERED = [(name, k) for name, cases in CASES.items() for k in range(len(cases))]
 
 
@@ -91,8 +95,12 @@ def test_values_dtypes_and_shapes(name, number, agree):
         rng = np.random.RandomState(seed)
         drawn = [rng.randint(-4, 5, s) for s in shapes(m, n, k)]
         lists = [
-            ("float64", "float64"), ("float32", "float32"), ("int32", "float32"), ("int8", "int8"), ("int16", "float32"),
-        ]  # fmt: skip
+            ("float64", "float64"),
+            ("float32", "float32"),
+            ("int32", "float32"),
+            ("int8", "int8"),
+            ("int16", "float32"),
+        ]
         arrays = [d.astype(t) for dtypes in lists for d, t in zip(drawn, dtypes, strict=False)]
         step = len(drawn)
 

@@ -89,7 +89,9 @@ def arrays_of(shape: tuple[int, ...], rng: np.random.RandomState) -> list[np.nda
     """For each dtype, an array of few different small numbers, so that there are ties."""
     numbers = rng.randint(-2, 4, shape)
     return [
-        (numbers > 0 if d == "bool" else abs(numbers) if d[0] == "u" else numbers / 2 if d[0] == "f" else numbers).astype(d)
+        (
+            numbers > 0 if d == "bool" else abs(numbers) if d[0] == "u" else numbers / 2 if d[0] == "f" else numbers
+        ).astype(d)
         for d in DTYPES
     ]
 
@@ -146,7 +148,9 @@ def test_derivatives_at_special_points():
     def by_x(cost: Any) -> Any:
         return croton.grad(cost, x)
 
-    f = croton.function([x], [by_x(x.prod()), by_x(x.norm(2)), by_x(x.norm(3)), by_x(x.norm(1)), by_x(x.max()), by_x(x.min())])
+    f = croton.function(
+        [x], [by_x(x.prod()), by_x(x.norm(2)), by_x(x.norm(3)), by_x(x.norm(1)), by_x(x.max()), by_x(x.min())]
+    )
     prod, two, three, one, largest, smallest = f([0.0, 2.0, 3.0])
     assert prod.tolist() == [6, 0, 0]
     np.testing.assert_allclose(two, [0, 2 / 13**0.5, 3 / 13**0.5])
@@ -216,7 +220,9 @@ def test_corrections_of_the_variance():
 
 def test_nothing_to_reduce():
     x = T.dmatrix()
-    total, product, mean, every, some = croton.function([x], [x.sum(), x.prod(), x.mean(), x.all(), x.any()])(np.zeros((0, 3)))
+    total, product, mean, every, some = croton.function([x], [x.sum(), x.prod(), x.mean(), x.all(), x.any()])(
+        np.zeros((0, 3))
+    )
     assert (total, product, every, some) == (0, 1, True, False) and np.isnan(mean)
     for function in (T.max, T.min, T.argmax, T.argmin):
         f = croton.function([x], function(x, axis=0))

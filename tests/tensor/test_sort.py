@@ -34,9 +34,13 @@ def test_values_dtypes_and_shapes(name, agree):
         shape = data.draw(hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=5))
         axis = data.draw(st.one_of(st.none(), st.integers(-len(shape), len(shape) - 1)))
         numbers = np.random.RandomState(data.draw(st.integers(0, 99))).randint(-2, 4, shape)
-        arrays = [numbers.astype(d) for d in ("int8", "int32", "int64", "float32", "float64")] + [abs(numbers).astype("uint8")]
+        arrays = [numbers.astype(d) for d in ("int8", "int32", "int64", "float32", "float64")] + [
+            abs(numbers).astype("uint8")
+        ]
         agree(
-            lambda *v: [getattr(T, name)(x, axis) for x in v], lambda *v: [REFERENCES[name](x, axis) for x in v], *arrays
+            lambda *v: [getattr(T, name)(x, axis) for x in v],
+            lambda *v: [REFERENCES[name](x, axis) for x in v],
+            *arrays,
         )
 
     compare()

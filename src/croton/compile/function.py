@@ -73,9 +73,11 @@ def function(
     >>> total.get_value()
     array(3.)
     """
-    build = _Build(
-        inputs, outputs, updates, givens, no_default_updates, rebuild_strict, allow_input_downcast, on_unused_input
-    )
+    # Test values are for what users write, not for the copies and rewrites made here.
+    with config(compute_test_value="off"):
+        build = _Build(
+            inputs, outputs, updates, givens, no_default_updates, rebuild_strict, allow_input_downcast, on_unused_input
+        )
     if name is None:
         place = user_place()
         name = "function" if place is None else f"{place.file}:{place.line}"
@@ -105,6 +107,7 @@ class _Build:
         self.form, listed = _outputs_form(outputs)
         self.pairs = _update_pairs(updates)
         self.givens = _given_pairs(givens, [i.variable for i in self.ins], rebuild_strict)
+        listed = self._cut_at_inputs(listed)
         self._add_default_updates(listed, no_default_updates)
         self._policy = config.on_unused_input if on_unused_input is None else on_unused_input
         if self._policy not in ("raise", "warn", "ignore"):
@@ -112,13 +115,27 @@ class _Build:
         self.states = {k: _State(i) for k, i in enumerate(self.ins) if i.update is not None}
         replaced = dict(self.givens)
         for k, state in self.states.items():
-            replaced[self.ins[k].variable] = state.shared
+            replaced[self.leaves[k]] = state.shared
             self.pairs.append((state.shared, self.ins[k].update))
         graph = rebuild([*listed, *[new for _, new in self.pairs]], replaced)
         self.outputs = graph[: len(listed)]
         self.updates = [(s, s.filter_update(new)) for (s, _), new in zip(self.pairs, graph[len(listed) :], strict=True)]
-        self.variables = [i.variable for k, i in enumerate(self.ins) if k not in self.states]
+        self.variables = [v for k, v in enumerate(self.leaves) if k not in self.states]
         self._check_inputs(graph)
+
+    def _cut_at_inputs(self, listed: list[Variable]) -> list[Variable]:
+        """Put a leaf in the place of each input that is itself an expression; returns the outputs that follow."""
+        given = {i.variable: i.variable.clone() for i in self.ins if i.variable.owner is not None}
+        self.leaves = [given.get(i.variable, i.variable) for i in self.ins]
+        if not given:
+            return listed
+        news = [new for _, new in self.pairs]
+        graph = iter(rebuild([*listed, *news, *self.givens, *self.givens.values()], given))
+        listed = [next(graph) for _ in listed]
+        self.pairs = [(s, next(graph)) for s, _ in self.pairs]
+        keys = [next(graph) for _ in self.givens]
+        self.givens = dict(zip(keys, graph, strict=True))
+        return listed
 
     def _add_default_updates(self, listed: Sequence[Variable], left_out: Any) -> None:
         if left_out is True:
@@ -148,7 +165,7 @@ class _Build:
                 )
         used = set(ancestors(graph)) | set(self.states)
         for k, i in enumerate(self.ins):
-            if k in self.states or i.variable in used:
+            if k in self.states or self.leaves[k] in used:
                 continue
             message = (
                 f"input {k} of the function, {i.variable}, is not needed to compute its outputs or updates: leave "
@@ -282,7 +299,8 @@ class Function:
     def __init__(self, build: _Build, mode: Any, name: str) -> None:
         self._build, self._mode = build, mode
         self.name = name
-        self._program = Program(build.variables, build.outputs, build.updates, get_mode(mode))
+        with config(compute_test_value="off"):
+            self._program = Program(build.variables, build.outputs, build.updates, get_mode(mode))
         self._filters = [accept_for(build.ins[k], k, name) for k in range(len(build.ins)) if k not in build.states]
         self._plain = not build.states and all(i.value is None for i in build.ins)
         self._form = build.form

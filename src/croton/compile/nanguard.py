@@ -12,7 +12,7 @@ import numpy as np
 from croton.compile.lower import Env, Lowering, _between
 from croton.compile.modes import NanGuardMode
 from croton.graph.core import Apply, Variable
-from croton.graph.derivative import Derivative, Mark
+from croton.graph.derivative import Derivative
 
 BIG = 1e10
 
@@ -73,9 +73,7 @@ class GuardedLowering(Lowering):
             value = jnp.asarray(self.value(source, env))
             _add(cotangents, source, jnp.broadcast_to(self.value(seed, env), value.shape).astype(value.dtype))
         for node in reversed(list(active)):
-            if any(v in cotangents for v in node.outputs) and not (
-                isinstance(node.op, Mark) and node.outputs[0] in wrt
-            ):
+            if any(v in cotangents for v in node.outputs):
                 self._pull(node, cotangents, env)
         for node in group:
             for v, w in zip(node.outputs, node.op.split(node.inputs)[2], strict=True):  # type: ignore[attr-defined]

@@ -115,6 +115,11 @@ def _settled(w: Variable) -> bool:
     return (w.owner is None and not is_discrete(w)) or (w.owner is not None and isinstance(w.owner.op, Mark))
 
 
+def held_apart(held: Sequence[Variable], wrt: Sequence[Variable]) -> list[Variable]:
+    """Those of ``held`` that a derivative must be stopped at; a wrt at the graph's edge has nothing behind it."""
+    return [h for h in held if h not in wrt or not _settled(h)]
+
+
 def is_discrete(v: Variable) -> bool:
     """Whether a variable's dtype is an integer's or a boolean's."""
     return getattr(v.type, "dtype", "float")[0] in "biu"
@@ -137,8 +142,9 @@ def _settle_group(nodes: list[Apply]) -> dict[Variable, Variable]:
     for node in nodes:
         for w in op.split(node.inputs)[2] if node is nodes[0] else node.op.split(node.inputs)[2]:  # type: ignore[attr-defined]
             targets[w] = float_uses(w, order) if is_discrete(w) else [w]
-    marks = {point: Mark() for points in targets.values() for point in points if not _settled(point)}
-    marks.update({h: Mark(stop=True) for h in held if h not in marks})
+    marks: dict[Variable, list[Mark]] = {h: [Mark(stop=True)] for h in held}
+    for point in dict.fromkeys(p for points in targets.values() for p in points if not _settled(p)):
+        marks.setdefault(point, []).append(Mark())
     new = _insert(sources, marks)
     new_sources = [new.get(v, v) for v in sources]
     results: dict[Variable, Variable] = {}
@@ -198,20 +204,26 @@ class Total(Op):
         return context.total(self.type, values[0], values[1:])
 
 
-def _insert(outputs: Sequence[Variable], marks: Mapping[Variable, Mark]) -> dict[Variable, Variable]:
-    """The copies that arise when each key of ``marks`` is seen, by all that uses it, through its mark."""
+def _insert(outputs: Sequence[Variable], marks: Mapping[Variable, Sequence[Mark]]) -> dict[Variable, Variable]:
+    """The copies that arise when each key of ``marks`` is seen, by all that uses it, through its marks."""
     new: dict[Variable, Variable] = {}
     order = toposort(outputs)
     for v in {v for node in order for v in node.inputs if v.owner is None} | set(outputs):
         if v in marks and v.owner is None:
-            new[v] = marks[v].make_node(v).out
+            new[v] = _marked(v, marks[v])
     for node in order:
         if any(v in new for v in node.inputs):
             copy_node(node, [new.get(v, v) for v in node.inputs], new)
         for v in node.outputs:
             if v in marks:
-                new[v] = marks[v].make_node(new.get(v, v)).out
+                new[v] = _marked(new.get(v, v), marks[v])
     return new
+
+
+def _marked(v: Variable, marks: Sequence[Mark]) -> Variable:
+    for mark in marks:
+        v = mark.make_node(v).out
+    return v
 
 
 def _follow(outputs: Sequence[Variable], replace: Mapping[Variable, Variable]) -> list[Variable]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from croton.graph.core import Apply, Variable
 from croton.graph.rewriting import Rule, same
-from croton.rewrites.patterns import ADD, DIV, EXP, INV, LOG, LOG1P, MUL, NEG, SIGMOID, SUB, ew, rule
+from croton.rewrites.patterns import ADD, DIV, EXP, INV, LOG, LOG1P, MUL, NEG, SIGMOID, SUB, ew, number, rule
 from croton.tensor.elemwise import erfc, expm1, log, log1p, log_erfc, mul_or_zero, neg
 from croton.tensor.index import Subtensor
 from croton.tensor.nnet.activations import sigmoid, softplus
@@ -91,7 +91,23 @@ def _xlogy(node: Apply) -> Variable | None:
     return mul_or_zero(x, log(y)) if _has_stable_log(y) else None
 
 
+def _log1p_of_minus(node: Apply) -> Variable | None:
+    """log1p(-sigmoid(x)) as -softplus(x)."""
+    inner = node.inputs[0].owner
+    if inner is None or not NEG(inner.op):
+        return None
+    return _before_choosing(inner.inputs[0], lambda s: neg(softplus(s.inputs[0])) if SIGMOID(s.op) else None)
+
+
 # --- the softmax and the sigmoid, written out ---
+
+
+def _complement(node: Apply) -> Variable | None:
+    """1 - sigmoid(x) as sigmoid(-x)."""
+    one, y = node.inputs
+    if number(one) != 1 or one.type.ndim > y.type.ndim:  # type: ignore[attr-defined]
+        return None
+    return _before_choosing(y, lambda s: sigmoid(_minus(s.inputs[0])) if SIGMOID(s.op) else None)
 
 
 def _softmax_written_out(node: Apply) -> Variable | None:
@@ -179,16 +195,15 @@ STABILIZE: list[Rule] = [
         lambda x: sigmoid(_minus(x)),
         "stabilize",
     ),
-    rule("local_exp_over_1_plus_exp", [(DIV, (EXP, "x"), _ONE_PLUS_EXP)], lambda x: sigmoid(x), "stabilize"),
     rule("local_ratio_over_1_plus_exp", [(DIV, "c", _ONE_PLUS_EXP)], lambda c, x: c * sigmoid(_minus(x)), "stabilize"),
     Rule("local_exp_times_sigmoid", MUL, _exp_times_sigmoid, _STABILIZE),
-    rule("local_1_minus_sigmoid", [(SUB, 1, (SIGMOID, "x"))], lambda x: sigmoid(_minus(x)), "stabilize"),
+    Rule("local_1_minus_sigmoid", SUB, _complement, _STABILIZE),
     rule("local_log_1_plus_exp", [(LOG, _ONE_PLUS_EXP), (LOG1P, (EXP, "x"))], lambda x: softplus(x), "stabilize"),
     _log_rule("local_log_softmax", _log_softmax),
     _log_rule("local_log_sigmoid", _log_sigmoid),
     _log_rule("local_log_sum_exp", _log_sum_exp),
     Rule("local_log_of_product", LOG, _log_of_product, _STABILIZE),
-    rule("local_log1p_minus_sigmoid", [(LOG1P, (NEG, (SIGMOID, "x")))], lambda x: neg(softplus(x)), "stabilize"),
+    Rule("local_log1p_minus_sigmoid", LOG1P, _log1p_of_minus, _STABILIZE),
     Rule("local_xlogy", _XLOGY, _xlogy, _STABILIZE),
     rule("local_log_erfc", [(LOG, (_ERFC, "x"))], lambda x: log_erfc(x), "stabilize"),
     rule("local_1_minus_erf", [(SUB, 1, (_ERF, "x"))], lambda x: erfc(x), "stabilize"),

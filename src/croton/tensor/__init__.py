@@ -1,9 +1,12 @@
-"""What an expression can say: types, construction, elementwise functions, reductions, linear algebra, indexing, shapes, nnet."""
+"""What an expression can say: types, construction, elementwise functions, reductions, linear algebra,
+indexing, shapes, nnet.
+"""
 
 from typing import Any
 
-from croton.tensor import elemwise, index, nnet, special
+from croton.tensor import elemwise, nnet, special
 from croton.tensor.basic import AsTensorError, Cast, as_tensor_variable, cast, constant
+from croton.tensor.claims import addbroadcast, patternbroadcast, specify_shape, unbroadcast
 from croton.tensor.construct import (
     EmptyConstantError,
     NotScalarConstantError,
@@ -27,20 +30,7 @@ from croton.tensor.construct import (
 )
 from croton.tensor.creators import CREATORS, tensor
 from croton.tensor.elemwise import *  # noqa: F403
-from croton.tensor.elemwise import Elemwise
-from croton.tensor.index import (
-    IncSubtensor,
-    Subtensor,
-    choose,
-    compress,
-    flatnonzero,
-    inc_subtensor,
-    nonzero,
-    nonzero_values,
-    set_subtensor,
-    subtensor,
-    take,
-)
+from croton.tensor.index import IncSubtensor, Subtensor, inc_subtensor, set_subtensor, subtensor
 from croton.tensor.linalg import (
     Dot,
     batched_dot,
@@ -70,36 +60,30 @@ from croton.tensor.reduce import (
     sum,
     var,
 )
+from croton.tensor.repeat import repeat, roll, split, tile
+from croton.tensor.select import choose, compress, flatnonzero, nonzero, nonzero_values, take
 from croton.tensor.shape import (
     DimShuffle,
     Join,
     Reshape,
     Shape,
-    addbroadcast,
     concatenate,
     dimshuffle,
     flatten,
     horizontal_stack,
     join,
     make_vector,
-    patternbroadcast,
     ravel,
-    repeat,
     reshape,
-    roll,
     shape,
     shape_padaxis,
     shape_padleft,
     shape_padright,
-    specify_shape,
-    split,
     squeeze,
     stack,
     static_length,
     swapaxes,
-    tile,
     transpose,
-    unbroadcast,
     vertical_stack,
 )
 from croton.tensor.sort import argsort, cumprod, cumsum, searchsorted, sort
@@ -108,8 +92,24 @@ from croton.tensor.variable import TensorConstant, TensorSharedVariable, TensorV
 
 globals().update(CREATORS)
 
-# The functions of croton.gradient that are also found here; loaded when first touched, for that room lies above this one.
+# Besides these, every elementwise function, every creator of variables and, loaded when first touched for that room
+# lies above this one, some functions of croton.gradient are public; docs/api.md lists them all.
 _GRADIENTS = ("grad", "Rop", "Lop", "jacobian", "hessian", "verify_grad", "consider_constant")
+__all__ = [
+    "AsTensorError", "Cast", "DimShuffle", "Dot", "EmptyConstantError", "IncSubtensor", "Join",
+    "NotScalarConstantError", "Reshape", "Shape", "Subtensor", "TensorConstant", "TensorSharedVariable", "TensorType",
+    "TensorVariable", "addbroadcast", "all", "alloc", "any", "arange", "argmax", "argmin", "argsort",
+    "as_tensor_variable", "batched_dot", "batched_tensordot", "broadcast_to", "cast", "choose", "compress",
+    "concatenate", "constant", "cumprod", "cumsum", "diag", "diagonal", "dimshuffle", "dot", "eye", "fill",
+    "flatnonzero", "flatten", "get_scalar_constant_value", "horizontal_stack", "identity_like", "inc_subtensor",
+    "join", "logsumexp", "make_vector", "matmul", "max", "max_and_argmax", "mean", "min", "nnet", "nonzero",
+    "nonzero_values", "norm", "ones", "ones_like", "outer", "patternbroadcast", "prod", "ptp", "ravel", "repeat",
+    "reshape", "roll", "searchsorted", "second", "set_subtensor", "shape", "shape_padaxis", "shape_padleft",
+    "shape_padright", "sort", "special", "specify_shape", "split", "squeeze", "stack", "static_length", "std",
+    "subtensor", "sum", "swapaxes", "take", "tensor", "tensor_copy", "tensordot", "tile", "to_one_hot", "trace",
+    "transpose", "tri", "tril", "triu", "unbroadcast", "var", "vertical_stack", "zeros", "zeros_like",
+]  # fmt: skip
+__all__ += [*elemwise.__all__, *CREATORS, *_GRADIENTS]
 
 
 def __getattr__(name: str) -> Any:

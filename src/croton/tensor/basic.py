@@ -53,7 +53,8 @@ def literal_dtype(value: Any) -> str:
 
 
 def constant(x: Any, name: str | None = None, ndim: int | None = None, dtype: str | None = None) -> TensorConstant:
-    """``x`` as a constant: a Python integer in the smallest dtype that holds it, a Python float in floatX, an array in its own.
+    """``x`` as a constant: a Python integer in the smallest dtype that holds it, a Python float in floatX,
+    an array in its own.
 
     Raises AsTensorError where ``x`` is no array of numbers, ValueError where it has more than ``ndim`` dimensions.
 
@@ -113,7 +114,7 @@ def as_tensor_variable(x: Any, name: str | None = None, ndim: int | None = None)
         from croton.tensor.shape import stack
 
         return stack([as_tensor_variable(part) for part in x])
-    return constant(x, name, ndim)
+    return static_cast(TensorVariable, constant(x, name, ndim))
 
 
 def _flat(x: Any) -> list[Any]:
@@ -168,7 +169,8 @@ def cast(x: Any, dtype: str) -> TensorVariable:
             f"casting {x} from {x.dtype} to {dtype} would lose the imaginary part: use real(), imag() or abs()"
         )
     if isinstance(x, TensorConstant):
-        return constant(x.data if x.literal is None else x.literal, x.name, dtype=dtype)
+        made = constant(x.data if x.literal is None else x.literal, x.name, dtype=dtype)
+        return static_cast(TensorVariable, made)
     return Cast(dtype)(x)
 
 

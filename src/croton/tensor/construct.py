@@ -185,7 +185,8 @@ class ARange(TensorOp):
 
 
 def arange(start: Any, stop: Any = None, step: Any = 1, dtype: str | None = None) -> TensorVariable:
-    """``start``, ``start + step``, ... below ``stop``; one argument counts from 0. Of int64, or floatX if an argument is a float.
+    """``start``, ``start + step``, ... below ``stop``; one argument counts from 0. Of int64,
+    or floatX if an argument is a float.
 
     >>> import croton.tensor as T
     >>> T.arange(1, 7, 2).eval()
@@ -271,7 +272,8 @@ def triu(m: Any, k: Any = 0) -> TensorVariable:
 
 
 def to_one_hot(y: Any, nb_class: Any, dtype: str | None = None) -> TensorVariable:
-    """A (len(y), nb_class) matrix with row i one at column y[i] and zero elsewhere; labels out of range raise IndexError at run time.
+    """A (len(y), nb_class) matrix with row i one at column y[i] and zero elsewhere;
+    labels out of range raise IndexError at run time.
 
     >>> import croton.tensor as T
     >>> T.to_one_hot(T.constant([1, 0]), 2).eval()

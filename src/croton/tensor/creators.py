@@ -21,7 +21,8 @@ _RANKS: dict[str, tuple[bool, ...]] = {
     "tensor7": (False,) * 7,
 }
 _PREFIXES = {
-    "b": "int8", "w": "int16", "i": "int32", "l": "int64", "f": "float32", "d": "float64", "c": "complex64", "z": "complex128",
+    "b": "int8", "w": "int16", "i": "int32", "l": "int64",
+    "f": "float32", "d": "float64", "c": "complex64", "z": "complex128",
 }  # fmt: skip
 
 

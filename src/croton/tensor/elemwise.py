@@ -21,7 +21,9 @@ from croton.tensor.types import TensorType, broadcast_shapes, upcast
 
 
 def _float_of(dtype: str) -> str:
-    """The float in which a function of real numbers is computed: small integers fit float32, larger ones need float64."""
+    """The float in which a function of real numbers is computed: small integers fit float32,
+    larger ones need float64.
+    """
     kind = np.dtype(dtype)
     if kind.kind in "fc":
         return dtype
@@ -178,7 +180,9 @@ def _log_erfc(xp: Any, x: Any) -> Any:
 
 @dataclass(frozen=True)
 class Row:
-    """One elementwise op. ``meaning(xp, *values)`` computes it in numpy or jax.numpy; ``host`` says that numpy has it."""
+    """One elementwise op. ``meaning(xp, *values)`` computes it in numpy or jax.numpy;
+    ``host`` says that numpy has it.
+    """
 
     name: str
     nin: int
@@ -199,8 +203,22 @@ _ROWS = [
     Row("sub", 2, _signed, lambda xp, x, y: x - y, "x - y", True),
     Row("mul", 2, _same, lambda xp, x, y: x * y if x.dtype != bool else x & y, "x y", True, True, True),
     Row("true_div", 2, _quotient, lambda xp, x, y: x / y, "x / y, of integers in floatX", True),
-    Row("int_div", 2, _at_least_int8, lambda xp, x, y: x // y, "the floor of x / y; of integers, ZeroDivisionError where y is 0", True),
-    Row("mod", 2, _at_least_int8, lambda xp, x, y: x % y, "x - y floor(x / y), with the sign of y; of integers, ZeroDivisionError where y is 0", True),
+    Row(
+        "int_div",
+        2,
+        _at_least_int8,
+        lambda xp, x, y: x // y,
+        "the floor of x / y; of integers, ZeroDivisionError where y is 0",
+        True,
+    ),
+    Row(
+        "mod",
+        2,
+        _at_least_int8,
+        lambda xp, x, y: x % y,
+        "x - y floor(x / y), with the sign of y; of integers, ZeroDivisionError where y is 0",
+        True,
+    ),
     Row("pow", 2, _at_least_int8, _power, "x to the power y", True),
     Row(
         "maximum",
@@ -304,7 +322,8 @@ _ROWS = [
         _named("angle"),
         "the argument of x",
     ),
-    # A derivative does not flow to x where the condition is false; the value is x everywhere (see rewrites/switches.py).
+    # A derivative does not flow to x where the condition is false; the value is x everywhere (see
+    # rewrites/switches.py).
     Row(
         "flow_where", 2, lambda c, d: (["bool", d], d), lambda xp, c, x: jnp.where(c, x, jax.lax.stop_gradient(x)), "x"
     ),
@@ -312,19 +331,24 @@ _ROWS = [
 ROWS: dict[str, Row] = {row.name: row for row in _ROWS}
 
 
+class _Doc:
+    """What the class is, and what each op of it computes."""
+
+    def __get__(self, op: Elemwise | None, owner: type) -> str:
+        if op is None:
+            return "The elementwise op of one row, broadcasting as NumPy does."
+        return f"{op.row.doc} (elementwise)."
+
+
 @dataclass(frozen=True)
 class Elemwise(TensorOp):
-    """The elementwise op of one row, broadcasting as NumPy does."""
-
     name: str
 
     @property
     def row(self) -> Row:
         return ROWS[self.name]
 
-    @property
-    def __doc__(self) -> str:  # type: ignore[override]
-        return f"{self.row.doc} (elementwise)."
+    __doc__ = _Doc()
 
     @property
     def host(self) -> bool:  # type: ignore[override]

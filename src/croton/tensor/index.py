@@ -17,8 +17,9 @@ from croton.tensor.types import Shape as StaticShape
 from croton.tensor.types import TensorType, broadcast_shapes
 from croton.tensor.variable import TensorVariable
 
-# An entry of an index: an int, None (a new dimension), SYMBOL (a symbolic integer), ("slice", start, stop, step) whose parts are
-# ints, None or SYMBOL, ("array",) for an integer array, ("mask", ndim) for a boolean one. Symbolic parts are inputs, in order.
+# An entry of an index: an int, None (a new dimension), SYMBOL (a symbolic integer), ("slice", start, stop, step)
+# whose parts are ints, None or SYMBOL, ("array",) for an integer array, ("mask", ndim) for a boolean one. Symbolic
+# parts are inputs, in order.
 SYMBOL = "?"
 # One column is picked from each row without a gather where there are at most so many.
 PICK_LIMIT = 1024
@@ -59,7 +60,9 @@ class _Indexed(TensorOp):
 
     def checked(self, node: Apply) -> Sequence[Variable]:
         """The indices that are compared with the dimension's length when the program runs."""
-        own = [p for p in self.parts(node) if p.entry == SYMBOL or (isinstance(p.entry, tuple) and p.entry[0] == "array")]
+        own = [
+            p for p in self.parts(node) if p.entry == SYMBOL or (isinstance(p.entry, tuple) and p.entry[0] == "array")
+        ]
         return [v for p in own for v in p.inputs]
 
     def _index_text(self) -> str:
@@ -113,15 +116,22 @@ class Subtensor(_Indexed):
         return selection.read(selection.cut(jnp.asarray(x)))
 
     def pick(self, context: Any, node: Apply, values: Sequence[Any], x: Any, axis: int) -> Any:
-        """x[arange(rows), labels] by comparing labels with column numbers along ``axis``; NotImplemented for any other index.
+        """x[arange(rows), labels] by comparing labels with column numbers along ``axis``;
+        NotImplemented for any other index.
 
-        It costs a pass over x, but neither a gather nor, for the derivative, a scatter, and fuses with what is around it.
+        It costs a pass over x, but neither a gather nor, for the derivative, a scatter, and fuses
+        with what is around it.
         """
         if self.index != (("array",), ("array",)) or x.ndim != 2 or x.shape[axis] > PICK_LIMIT:
             return NotImplemented
         rows, labels = values[1:]
         n = x.shape[1 - axis]
-        if isinstance(labels, np.ndarray) or not isinstance(rows, np.ndarray) or rows.shape != (n,) or labels.shape != (n,):
+        if (
+            isinstance(labels, np.ndarray)
+            or not isinstance(rows, np.ndarray)
+            or rows.shape != (n,)
+            or labels.shape != (n,)
+        ):
             return NotImplemented
         if not np.array_equal(rows, np.arange(n)):
             return NotImplemented
@@ -180,11 +190,13 @@ class IncSubtensor(_Indexed):
 def _check_mask(mask: Any, lengths: tuple[int, ...], axis: int) -> None:
     """IndexError unless ``mask`` has the lengths of the dimensions from ``axis`` on."""
     if tuple(mask.shape) != tuple(lengths[axis : axis + mask.ndim]):
-        raise IndexError(f"a mask of shape {tuple(mask.shape)} does not fit the shape {tuple(lengths)} from dimension {axis} on")
+        raise IndexError(
+            f"a mask of shape {tuple(mask.shape)} does not fit the shape {tuple(lengths)} from dimension {axis} on"
+        )
 
 
 def _host_index(op: _Indexed, node: Apply, values: Sequence[Any]) -> tuple[Any, ...]:
-    index = []
+    index: list[Any] = []
     for part in op.parts(node):
         own = iter(values[part.offset : part.offset + len(part.inputs)])
         entry = part.entry
@@ -239,7 +251,9 @@ class _Selection:
         )
 
     def _within(self, where: Any, n: int, part: Part) -> Any:
-        """Integers as indices between 0 and n - 1; an IndexError for others, now or, for traced ones, when the program has run."""
+        """Integers as indices between 0 and n - 1; an IndexError for others, now or, for traced ones,
+        when the program has run.
+        """
         if isinstance(where, np.ndarray):
             wrong = (where < -n) | (where >= n)
             if wrong.any():
@@ -284,7 +298,7 @@ class _Selection:
         index: Any = tuple(self.index)
         if not replace:
             return x.at[index].add(y, mode="clip") if self.traced_arrays else x.at[index].add(y)
-        if any(getattr(i, "ndim", 0) and getattr(i, "dtype", None) != bool for i in index):
+        if any(getattr(i, "ndim", 0) and getattr(i, "dtype", None) != np.dtype("bool") for i in index):
             return _set_last(x, index, y)
         return x.at[index].set(y)
 
@@ -295,7 +309,9 @@ def _out_of_bounds(node: Apply, n: int, axis: int, found: Any = None) -> IndexEr
 
 
 def _set_last(x: Any, index: tuple[Any, ...], y: Any) -> Any:
-    """``x[index] = y`` where of equal indices the last one wins, as in NumPy, whatever order the back end scatters in."""
+    """``x[index] = y`` where of equal indices the last one wins, as in NumPy,
+    whatever order the back end scatters in.
+    """
     places = jnp.arange(x.size).reshape(x.shape)[index]
     y = jnp.broadcast_to(y, places.shape).ravel()
     places = places.ravel()
@@ -419,6 +435,22 @@ def _parse(x: TensorVariable, index: Any) -> tuple[tuple[Entry, ...], list[Varia
     return tuple(entries), inputs
 
 
+@dataclass(frozen=True)
+class NonZero(TensorOp):
+    """The positions of the elements that are not zero, one vector for each dimension."""
+
+    data_dependent = True
+
+    def output_types(self, x: Variable) -> Sequence[Type]:
+        return [TensorType("int64", (False,))] * kind(x).ndim
+
+    def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
+        return tuple(p.astype("int64") for p in np.nonzero(context.known(values[0], node)))
+
+    def connected(self, node: Apply) -> Sequence[bool]:
+        return [False]
+
+
 def subtensor(x: Any, index: Any) -> TensorVariable:
     """``x[index]``: integers, slices with symbolic bounds, None, ..., integer arrays and boolean masks, as in NumPy.
 
@@ -431,14 +463,14 @@ def subtensor(x: Any, index: Any) -> TensorVariable:
     x = as_tensor_variable(x)
     masked = _mask_of_nonzero(x, index)
     entries, inputs = _parse(x, index if masked is None else masked)
-    if not entries:
-        return x
     _check_static(x, entries)
     return Subtensor(entries)(x, *inputs)
 
 
 def _mask_of_nonzero(x: TensorVariable, index: Any) -> Any:
-    """The mask c where ``index`` is exactly ``c.nonzero()``: a mask may be written through without its positions being known."""
+    """The mask c where ``index`` is exactly ``c.nonzero()``:
+    a mask may be written through without its positions being known.
+    """
     items = index if isinstance(index, tuple) else (index,)
     owners = {id(getattr(i, "owner", None)) for i in items if isinstance(i, Variable)}
     if len(owners) != 1 or not all(isinstance(i, Variable) for i in items) or items[0].owner is None:
@@ -474,7 +506,8 @@ def _with_part(name: str, x: Any, y: Any, replace: bool) -> TensorVariable:
 
 
 def set_subtensor(x: Any, y: Any, inplace: bool = False, tolerate_inplace_aliasing: bool = False) -> TensorVariable:
-    """With x an indexed tensor such as ``a[1:3]``: ``a`` with that part replaced by ``y``; of equal indices the last one wins.
+    """With x an indexed tensor such as ``a[1:3]``: ``a`` with that part replaced by ``y``;
+    of equal indices the last one wins.
 
     ``y`` broadcasts to the part and is cast to the dtype of ``a``. ``inplace`` has no effect on any value.
 
@@ -497,129 +530,3 @@ def inc_subtensor(
     array([2., 0., 1.], dtype=float32)
     """
     return _with_part("set_subtensor" if set_instead_of_inc else "inc_subtensor", x, y, set_instead_of_inc)
-
-
-def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> TensorVariable:
-    """``a`` at ``indices`` along ``axis`` (flattened if None); mode 'raise', 'wrap' or 'clip' says what out of bounds means.
-
-    >>> import croton.tensor as T
-    >>> T.take(T.constant([1., 2., 3.]), [0, 2]).eval()
-    array([1., 3.])
-    """
-    from croton.tensor.elemwise import clip, mod
-    from croton.tensor.shape import flatten
-
-    a, indices = as_tensor_variable(a), as_tensor_variable(indices)
-    if axis is None:
-        a, axis = flatten(a) if a.ndim != 1 else a, 0
-    if not -a.ndim <= axis < a.ndim:
-        raise IndexError(f"take: axis {axis} is out of range for {a}, which has {a.ndim} dimensions")
-    axis %= a.ndim
-    if mode == "wrap":
-        indices = mod(indices, a.shape[axis])
-    elif mode == "clip":
-        indices = clip(indices, 0, a.shape[axis] - 1)
-    elif mode != "raise":
-        raise ValueError(f"take: mode {mode!r} is none of 'raise', 'wrap', 'clip'")
-    return a[(*[slice(None)] * axis, indices)]
-
-
-@dataclass(frozen=True)
-class NonZero(TensorOp):
-    """The positions of the elements that are not zero, one vector for each dimension."""
-
-    data_dependent = True
-
-    def output_types(self, x: Variable) -> Sequence[Type]:
-        return [TensorType("int64", (False,))] * kind(x).ndim
-
-    def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
-        return tuple(p.astype("int64") for p in np.nonzero(context.known(values[0], node)))
-
-    def connected(self, node: Apply) -> Sequence[bool]:
-        return [False]
-
-
-def nonzero(a: Any, return_matrix: bool = False) -> Any:
-    """The positions of the elements of ``a`` that are not zero: one int64 vector for each dimension, or the rows of a matrix.
-
-    The lengths depend on the data, so a function using this runs op by op, slower than one compiled program; as an index to be
-    written through (``set_subtensor(x[c.nonzero()], 0)``) it costs nothing.
-
-    >>> import croton.tensor as T
-    >>> T.nonzero(T.constant([0., 3., 0., 4.]))[0].eval()
-    array([1, 3])
-    """
-    from croton.tensor.shape import stack
-
-    a = as_tensor_variable(a)
-    if a.ndim == 0:
-        raise ValueError(f"nonzero of the scalar {a}: it takes a tensor of at least one dimension")
-    positions = NonZero().make_node(a).outputs
-    return stack(positions) if return_matrix else tuple(positions)
-
-
-def flatnonzero(a: Any) -> TensorVariable:
-    """The positions, in C order, of the elements that are not zero.
-
-    >>> import croton.tensor as T
-    >>> T.flatnonzero(T.constant([[0., 3.], [4., 0.]])).eval()
-    array([1, 2])
-    """
-    return nonzero(as_tensor_variable(a).flatten())[0]
-
-
-def nonzero_values(a: Any) -> TensorVariable:
-    """The elements that are not zero, in C order.
-
-    >>> import croton.tensor as T
-    >>> T.nonzero_values(T.constant([0., 3., 4.])).eval()
-    array([3., 4.])
-    """
-    a = as_tensor_variable(a)
-    return a.flatten()[flatnonzero(a)]
-
-
-def compress(a: Any, condition: Any = None, axis: int | None = None) -> TensorVariable:
-    """The elements, or slices along ``axis``, of ``a`` at which ``condition`` holds. As a method: ``a.compress(condition, axis)``.
-
-    >>> import croton.tensor as T
-    >>> T.arange(3).compress([1, 0, 1]).eval()
-    array([0, 2])
-    """
-    return take(a, flatnonzero(condition), axis)
-
-
-def choose(a: Any, choices: Any, mode: str = "raise") -> TensorVariable:
-    """For each position, the element there of ``choices[a]``; ``choices`` is a list of tensors or one with them along dimension 0.
-
-    >>> import croton.tensor as T
-    >>> T.choose(T.constant([1, 0]), [[10, 20], [30, 40]]).eval()
-    array([30, 20])
-    """
-    from croton.tensor.construct import arange
-    from croton.tensor.shape import stack
-
-    a = as_tensor_variable(a)
-    table = (
-        stack([as_tensor_variable(c) for c in choices])
-        if isinstance(choices, list | tuple)
-        else as_tensor_variable(choices)
-    )
-    if table.ndim > a.ndim + 1:
-        a = a.dimshuffle(*["x"] * (table.ndim - 1 - a.ndim), *range(a.ndim))
-    if table.ndim <= a.ndim:
-        table = table.dimshuffle(0, *["x"] * (a.ndim - table.ndim + 1), *range(1, table.ndim))
-    grid = []
-    for axis in range(a.ndim):
-        length = table.shape[axis + 1]
-        order = ["x"] * a.ndim
-        order[axis] = 0  # type: ignore[call-overload]
-        grid.append(arange(length).dimshuffle(*order))
-    if mode in ("wrap", "clip"):
-        from croton.tensor.elemwise import clip, mod
-
-        a = mod(a, table.shape[0]) if mode == "wrap" else clip(a, 0, table.shape[0] - 1)
-    elif mode != "raise":
-        raise ValueError(f"choose: mode {mode!r} is none of 'raise', 'wrap', 'clip'")
-    return table[(a, *grid)]

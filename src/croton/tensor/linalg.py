@@ -45,7 +45,8 @@ class Dot(TensorOp):
 
 
 def dot(a: Any, b: Any) -> TensorVariable:
-    """The product over the last dimension of ``a`` and the last but one of ``b`` (its only one for a vector); with a scalar, a b.
+    """The product over the last dimension of ``a`` and the last but one of ``b`` (its only one for a vector);
+    with a scalar, a b.
 
     Raises ValueError where those lengths differ, as early as they are known. As numpy.dot.
 
@@ -65,7 +66,7 @@ def matmul(a: Any, b: Any) -> TensorVariable:
 
     >>> import croton.tensor as T
     >>> (T.eye(2) @ T.constant([1, 2])).eval()
-    array([1., 2.], dtype=float32)
+    array([1., 2.])
     """
     a, b = as_tensor_variable(a), as_tensor_variable(b)
     if a.ndim == 0 or b.ndim == 0:
@@ -84,7 +85,9 @@ class MatMul(TensorOp):
         a, b = kind(x).shape, kind(y).shape
         _check("matmul", a, b, -1, -2 if len(b) > 1 else 0)
         return [
-            TensorType(kind(x).dtype, shape=broadcast_shapes("matmul", [a[:-2], b[:-2]]) + a[-2:-1] + b[-1:][len(b) < 2 :])
+            TensorType(
+                kind(x).dtype, shape=broadcast_shapes("matmul", [a[:-2], b[:-2]]) + a[-2:-1] + b[-1:][len(b) < 2 :]
+            )
         ]
 
     def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
@@ -120,7 +123,8 @@ class TensorDot(TensorOp):
 
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> TensorVariable:
-    """The sum of products over pairs of dimensions: the last ``axes`` of ``a`` with the first of ``b``, or (those of a, those of b).
+    """The sum of products over pairs of dimensions: the last ``axes`` of ``a`` with the first of ``b``, or
+    (those of a, those of b).
 
     >>> import croton.tensor as T
     >>> T.tensordot(T.eye(2), T.eye(2)).eval()

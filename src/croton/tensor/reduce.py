@@ -12,7 +12,7 @@ import numpy as np
 
 from croton.graph.core import Apply, Type, Variable
 from croton.tensor.basic import TensorOp, as_tensor_variable, cast, module_for
-from croton.tensor.elemwise import abs_, eq, _float_of, neq, sqr, sqrt, true_div
+from croton.tensor.elemwise import _float_of, abs_, eq, neq, sqr, sqrt, true_div
 from croton.tensor.elemwise import sub as subtract
 from croton.tensor.types import TensorType
 from croton.tensor.variable import TensorVariable
@@ -198,7 +198,8 @@ def prod(
     acc_dtype: str | None = None,
     no_zeros_in_input: bool = False,
 ) -> TensorVariable:
-    """The product over ``axis``; its gradient is right where elements are zero (``no_zeros_in_input`` is only a promise).
+    """The product over ``axis``; its gradient is right where elements are zero
+    (``no_zeros_in_input`` is only a promise).
 
     >>> import croton.tensor as T
     >>> T.prod(T.constant([2., 3.])).eval()
@@ -289,7 +290,8 @@ def min(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
 
 
 def argmax(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
-    """The position (int64) of the largest element along ``axis``, of all elements in C order if None; the first of equals.
+    """The position (int64) of the largest element along ``axis``, of all elements in C order if None;
+    the first of equals.
 
     >>> import croton.tensor as T
     >>> T.argmax(T.constant([1., 3.])).eval()

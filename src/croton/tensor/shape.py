@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from croton.graph.core import Apply, Constant, Type, Variable
-from croton.tensor.basic import TensorOp, as_tensor_variable, cast, constant, module_for
+from croton.tensor.basic import TensorOp, as_tensor_variable, cast, module_for
 from croton.tensor.reduce import normal_axis
 from croton.tensor.types import Shape as StaticShape
 from croton.tensor.types import TensorType, upcast
@@ -61,7 +60,7 @@ def make_vector(*scalars: Any) -> TensorVariable:
     """
     variables = [as_tensor_variable(s) for s in scalars]
     if not variables:
-        return constant(np.zeros(0, "int64"))
+        return as_tensor_variable(np.zeros(0, "int64"))
     dtype = upcast(*[v.dtype for v in variables])
     return MakeVector()(*[cast(v, dtype) for v in variables])
 
@@ -107,7 +106,8 @@ def static_value(x: Variable) -> np.ndarray | None:
 
 
 def _static_element(node: Apply) -> np.ndarray | None:
-    source, index = node.inputs[0], getattr(node.op, "index", ())
+    source: Variable = node.inputs[0]
+    index: tuple[Any, ...] = getattr(node.op, "index", ())
     if (
         source.owner is not None
         and isinstance(source.owner.op, Shape)
@@ -121,7 +121,9 @@ def _static_element(node: Apply) -> np.ndarray | None:
 
 
 def lengths_of(shape_: Any, what: str) -> tuple[TensorVariable, StaticShape | None]:
-    """A shape argument (ints, a list of ints and scalars, an int vector) as a vector, and its static lengths if it has fixed rank."""
+    """A shape argument (ints, a list of ints and scalars, an int vector) as a vector,
+    and its static lengths if it has fixed rank.
+    """
     if isinstance(shape_, Variable) and kind(shape_).ndim == 1:
         vector = as_tensor_variable(shape_)
         known = static_value(vector)
@@ -157,7 +159,7 @@ class Reshape(TensorOp):
         static = [None if n is None or n < 0 else n for n in self.lengths]
         size = kind(x).shape
         if self.lengths.count(-1) == 1 and None not in size and self.lengths.count(None) == 0:
-            rest = int(np.prod([n for n in self.lengths if n != -1]))  # type: ignore[misc]
+            rest = int(np.prod([n for n in self.lengths if n is not None and n != -1]))
             if rest:
                 static[self.lengths.index(-1)] = int(np.prod(size)) // rest  # type: ignore[arg-type]
         return [TensorType(kind(x).dtype, shape=tuple(static))]
@@ -181,9 +183,11 @@ class Reshape(TensorOp):
 
 
 def reshape(x: Any, newshape: Any, ndim: int | None = None) -> TensorVariable:
-    """``x`` with its elements, in C order, under the shape ``newshape``: ints and symbolic scalars, one of which may be -1.
+    """``x`` with its elements, in C order, under the shape ``newshape``: ints and symbolic scalars,
+    one of which may be -1.
 
-    A symbolic vector of unknown length needs ``ndim``, the rank of the result. Raises ValueError where the sizes differ.
+    A symbolic vector of unknown length needs ``ndim``, the rank of the result. Raises ValueError
+    where the sizes differ.
 
     >>> import croton.tensor as T
     >>> T.reshape(T.arange(6), (2, -1)).eval()
@@ -202,7 +206,8 @@ def reshape(x: Any, newshape: Any, ndim: int | None = None) -> TensorVariable:
 
 
 def flatten(x: Any, ndim: int | None = None, outdim: int | None = None) -> TensorVariable:
-    """``x`` with its last dimensions made one, so that ``ndim`` (1 if None) remain; ``outdim`` is an old name of ``ndim``.
+    """``x`` with its last dimensions made one, so that ``ndim`` (1 if None) remain;
+    ``outdim`` is an old name of ``ndim``.
 
     >>> import croton.tensor as T
     >>> T.flatten(T.zeros((2, 3, 4)), 2).shape.eval()
@@ -217,7 +222,7 @@ def flatten(x: Any, ndim: int | None = None, outdim: int | None = None) -> Tenso
     kept = [x.shape[k] for k in range(ndim - 1)]
     if None not in x.type.shape and x.ndim:
         kept = list(x.type.shape[: ndim - 1])
-        return reshape(x, (*kept, int(np.prod(x.type.shape[ndim - 1 :]))))  # type: ignore[arg-type]
+        return reshape(x, (*kept, int(np.prod(x.type.shape[ndim - 1 :]))))
     return (
         reshape(x, (*kept, -1))
         if not kept
@@ -322,6 +327,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> TensorVariable:
     array([3, 2])
     """
     x = as_tensor_variable(x)
+    normal_axis(x, axis1, "swapaxes"), normal_axis(x, axis2, "swapaxes")
     order = list(range(x.ndim))
     order[axis1], order[axis2] = order[axis2], order[axis1]
     return dimshuffle(x, order)
@@ -378,100 +384,6 @@ def squeeze(x: Any, axis: Any = None) -> TensorVariable:
 
 
 @dataclass(frozen=True)
-class SpecifyShape(TensorOp):
-    """The input, with lengths claimed for its dimensions; a false claim is an error at run time."""
-
-    lengths: StaticShape
-    error: type[Exception] = ValueError
-
-    def output_types(self, x: Variable) -> Sequence[Type]:
-        own = kind(x).shape
-        return [
-            TensorType(
-                kind(x).dtype, shape=tuple(b if a is None else a for a, b in zip(self.lengths, own, strict=True))
-            )
-        ]
-
-    def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
-        (x,) = values
-        for axis, length in enumerate(self.lengths):
-            if length is not None and x.shape[axis] != length:
-                raise self.error(
-                    f"dimension {axis} of {node.inputs[0]} must have length {length}, its shape is {tuple(x.shape)}"
-                )
-        return x
-
-
-@dataclass(frozen=True)
-class Unbroadcast(TensorOp):
-    """The input, with dimensions no longer said to have length 1."""
-
-    axes: tuple[int, ...]
-
-    def output_types(self, x: Variable) -> Sequence[Type]:
-        own = kind(x).shape
-        return [TensorType(kind(x).dtype, shape=tuple(None if a in self.axes else n for a, n in enumerate(own)))]
-
-    def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
-        return values[0]
-
-
-def specify_shape(x: Any, shape: Any) -> TensorVariable:
-    """``x``, said to have the lengths ``shape`` (ints, or None for unknown); AssertionError at run time if it has not.
-
-    >>> import croton.tensor as T
-    >>> T.specify_shape(T.matrix(), (2, 1)).broadcastable
-    (False, True)
-    """
-    x = as_tensor_variable(x)
-    _, lengths = lengths_of(
-        [-1 if n is None else n for n in shape] if isinstance(shape, list | tuple) else shape, "specify_shape"
-    )
-    if lengths is None or len(lengths) != x.ndim:
-        raise ValueError(f"specify_shape of {x}: {shape} does not have its {x.ndim} dimensions")
-    return SpecifyShape(tuple(None if n is None or n < 0 else n for n in lengths), AssertionError)(x)
-
-
-def addbroadcast(x: Any, *axes: int) -> TensorVariable:
-    """``x`` with the dimensions ``axes`` said to have length 1; ValueError at run time where they have not.
-
-    >>> import croton.tensor as T
-    >>> T.addbroadcast(T.matrix(), 0).broadcastable
-    (True, False)
-    """
-    x = as_tensor_variable(x)
-    chosen = normal_axis(x, axes, "addbroadcast")
-    return SpecifyShape(tuple(1 if a in chosen else None for a in range(x.ndim)))(x) if axes else x
-
-
-def unbroadcast(x: Any, *axes: int) -> TensorVariable:
-    """``x`` with the dimensions ``axes`` no longer said to have length 1.
-
-    >>> import croton.tensor as T
-    >>> T.unbroadcast(T.row(), 0).broadcastable
-    (False, False)
-    """
-    x = as_tensor_variable(x)
-    return Unbroadcast(normal_axis(x, axes, "unbroadcast"))(x) if axes else x
-
-
-def patternbroadcast(x: Any, broadcastable: Sequence[bool]) -> TensorVariable:
-    """``x`` with exactly the dimensions marked in ``broadcastable`` said to have length 1.
-
-    >>> import croton.tensor as T
-    >>> T.patternbroadcast(T.matrix(), (False, True)).broadcastable
-    (False, True)
-    """
-    x = as_tensor_variable(x)
-    if len(broadcastable) != x.ndim:
-        raise ValueError(
-            f"patternbroadcast of {x}: the pattern {tuple(broadcastable)} does not have its {x.ndim} dimensions"
-        )
-    loose = unbroadcast(x, *[a for a in range(x.ndim) if x.broadcastable[a] and not broadcastable[a]])
-    return addbroadcast(loose, *[a for a in range(x.ndim) if broadcastable[a] and not loose.broadcastable[a]])
-
-
-@dataclass(frozen=True)
 class Join(TensorOp):
     """Arrays one behind the other along an axis."""
 
@@ -518,7 +430,8 @@ def join(axis: Any, *tensors_list: Any) -> TensorVariable:
     ranks = {t.ndim for t in tensors}
     if len(ranks) > 1 or ranks == {0}:
         raise TypeError(
-            f"join takes tensors of one rank and at least 1 dimension, got {', '.join(f'{t}: {t.type}' for t in tensors)}"
+            "join takes tensors of one rank and at least 1 dimension, got "
+            + ", ".join(f"{t}: {t.type}" for t in tensors)
         )
     (ndim,) = ranks
     if not -ndim <= axis < ndim:
@@ -581,118 +494,3 @@ def vertical_stack(*args: Any) -> TensorVariable:
     array([4, 2])
     """
     return join(0, *args)
-
-
-def split(x: Any, splits_size: Any, n_splits: int, axis: int = 0) -> list[TensorVariable]:
-    """``x`` cut along ``axis`` into ``n_splits`` pieces of the lengths ``splits_size``.
-
-    >>> import croton.tensor as T
-    >>> [part.eval().tolist() for part in T.split(T.arange(3), [1, 2], 2)]
-    [[0], [1, 2]]
-    """
-    x = as_tensor_variable(x)
-    sizes = as_tensor_variable(splits_size)
-    pieces, start = [], as_tensor_variable(0)
-    before = (slice(None),) * (axis % x.ndim)
-    for k in range(n_splits):
-        stop = start + sizes[k]
-        pieces.append(x[(*before, slice(start, stop))])
-        start = stop
-    return pieces
-
-
-@dataclass(frozen=True)
-class Repeat(TensorOp):
-    """Each element, or slice along an axis, several times."""
-
-    axis: int
-
-    def output_types(self, x: Variable, repeats: Variable) -> Sequence[Type]:
-        lengths = list(kind(x).shape)
-        count = static_value(repeats)
-        own = lengths[self.axis]
-        if count is not None and count.ndim == 0 and own is not None:
-            lengths[self.axis] = own * int(count)
-        else:
-            lengths[self.axis] = None if count is None or count.ndim == 0 else int(count.sum())
-        return [TensorType(kind(x).dtype, shape=tuple(lengths))]
-
-    def structural(self, node: Apply) -> Sequence[Variable]:
-        return node.inputs[1:]
-
-    def connected(self, node: Apply) -> Sequence[bool]:
-        return [True, False]
-
-    def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
-        x, repeats = values
-        if repeats.ndim and repeats.shape[0] not in (1, x.shape[self.axis]):
-            raise ValueError(f"repeat: {repeats.shape[0]} counts for axis {self.axis} of shape {tuple(x.shape)}")
-        counts = np.broadcast_to(repeats, (x.shape[self.axis],))
-        return jnp.repeat(x, counts, axis=self.axis, total_repeat_length=int(counts.sum()))
-
-
-def repeat(x: Any, repeats: Any, axis: int | None = None) -> TensorVariable:
-    """Each element of ``x`` (flattened, or along ``axis``) ``repeats`` times: an integer, or a vector of one count each.
-
-    >>> import croton.tensor as T
-    >>> T.repeat(T.constant([1., 2.]), 2).eval()
-    array([1., 1., 2., 2.])
-    """
-    x, repeats = as_tensor_variable(x), as_tensor_variable(repeats)
-    if repeats.dtype[0] not in "biu" or repeats.ndim > 1:
-        raise TypeError(
-            f"repeat: repeats must be an integer or a vector of integers, not {repeats} of type {repeats.type}"
-        )
-    if axis is None:
-        x, axis = flatten(x, 1) if x.ndim != 1 else x, 0
-    return Repeat(normal_axis(x, axis, "repeat")[0])(x, repeats)
-
-
-def tile(x: Any, reps: Any, ndim: int | None = None) -> TensorVariable:
-    """``x`` laid ``reps`` times along each dimension; a scalar or missing counts concern the last dimensions, as in NumPy.
-
-    >>> import croton.tensor as T
-    >>> T.tile(T.constant([1., 2.]), 2).eval()
-    array([1., 2., 1., 2.])
-    """
-    from croton.tensor.construct import broadcast_to
-
-    x = as_tensor_variable(x)
-    if isinstance(reps, Variable) and kind(reps).ndim == 1:
-        count = static_length(reps)
-        if count is None and ndim is None:
-            raise ValueError(f"tile: the length of the symbolic reps {reps} is unknown: give ndim")
-        counts: list[Any] = [reps[k] for k in range(count if count is not None else ndim)]  # type: ignore[index, arg-type]
-    else:
-        counts = list(reps) if isinstance(reps, list | tuple | np.ndarray) else [reps]
-    rank = max(ndim or 0, x.ndim, len(counts))
-    if ndim is not None and ndim < max(x.ndim, len(counts)):
-        raise ValueError(f"tile: ndim {ndim} is less than the dimensions of {x} or of reps")
-    counts = [1] * (rank - len(counts)) + counts
-    x = shape_padleft(x, rank - x.ndim) if x.ndim < rank else x
-    if rank == 0:
-        return x
-    own = [x.type.shape[a] if x.type.shape[a] is not None else x.shape[a] for a in range(rank)]
-    spread: list[Any] = [n for pair in zip(counts, own, strict=True) for n in pair]
-    order: list[Any] = [p for a in range(rank) for p in ("x", a)]
-    repeated = broadcast_to(dimshuffle(x, order), spread)
-    return reshape(repeated, [c * n for c, n in zip(counts, own, strict=True)])
-
-
-def roll(x: Any, shift: Any, axis: int | None = None) -> TensorVariable:
-    """``x`` moved ``shift`` places along ``axis`` (flattened if None), what leaves at the end coming in at the start.
-
-    >>> import croton.tensor as T
-    >>> T.roll(T.arange(4), 1).eval()
-    array([3, 0, 1, 2])
-    """
-    from croton.tensor.construct import arange
-    from croton.tensor.elemwise import mod
-    from croton.tensor.index import take
-
-    x = as_tensor_variable(x)
-    if axis is None:
-        return roll(flatten(x), shift, 0).reshape(x.shape, ndim=x.ndim) if x.ndim > 1 else roll(x, shift, 0)
-    axis = normal_axis(x, axis, "roll")[0]
-    n = x.shape[axis]
-    return take(x, mod(arange(n) - shift, n), axis=axis)

@@ -120,13 +120,14 @@ class SearchSorted(TensorOp):
 
 
 def searchsorted(x: Any, v: Any, side: str = "left", sorter: Any = None) -> TensorVariable:
-    """For each of ``v``, the position in the sorted vector ``x`` before which it belongs ('left': before equal elements).
+    """For each of ``v``, the position in the sorted vector ``x`` before which it belongs ('left':
+    before equal elements).
 
     >>> import croton.tensor as T
     >>> T.searchsorted(T.constant([1., 2., 3.]), T.constant([2.5])).eval()
     array([2])
     """
-    from croton.tensor.index import take
+    from croton.tensor.select import take
 
     x, v = as_tensor_variable(x), as_tensor_variable(v)
     if side not in ("left", "right"):

@@ -108,8 +108,8 @@ class TensorType(Type):
     def filter(self, value: Any, strict: bool = False, allow_downcast: bool | None = None) -> np.ndarray:
         """``value`` as an array of this type, or a TypeError that says what is wrong with it.
 
-        An array of another dtype is accepted where the dtype's values surely fit; a Python number or a list where its values
-        do not change; a Python float where this type is floatX; anything with ``allow_downcast``.
+        An array of another dtype is accepted where the dtype's values surely fit; a Python number or a list where its
+        values do not change; a Python float where this type is floatX; anything with ``allow_downcast``.
         """
         if isinstance(value, Variable):
             raise TypeError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from typing import cast as static_cast
 
 import numpy as np
@@ -29,6 +29,16 @@ class _TensorMixin:
 
     type: TensorType
     name: str | None
+
+    if TYPE_CHECKING:
+        # Most methods and all operators are set below, from tables.
+        def __getattr__(self, name: str) -> Any: ...
+
+        _operator: Any = None
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _operator
+        __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _operator
+        __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __invert__ = __neg__ = __abs__ = _operator
+        __lt__ = __le__ = __gt__ = __ge__ = _operator
 
     @property
     def dtype(self) -> str:
@@ -116,9 +126,8 @@ class _TensorMixin:
         return _function("dimshuffle")(self, pattern)
 
     def transpose(self, *axes: Any) -> TensorVariable:
-        if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], list | tuple)):
-            axes = axes[0]
-        return _function("transpose")(self, axes or None)
+        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
+        return _function("transpose")(self, order or None)
 
     def norm(self, L: float | str, axis: Any = None, keepdims: bool = False) -> TensorVariable:
         return _function("norm")(self, L, axis, keepdims)
@@ -177,7 +186,40 @@ _UNARY = {
     "trunc": "trunc",
     "pos": "identity",
 }
-_METHODS = ["all", "any", "argmax", "argmin", "argsort", "choose", "clip", "compress", "conj", "cumprod", "cumsum", "diagonal", "dot", "fill", "flatten", "max", "mean", "min", "prod", "ptp", "ravel", "repeat", "round", "searchsorted", "sort", "squeeze", "std", "sum", "swapaxes", "take", "trace", "var"]
+_METHODS = [
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "argsort",
+    "choose",
+    "clip",
+    "compress",
+    "conj",
+    "cumprod",
+    "cumsum",
+    "diagonal",
+    "dot",
+    "fill",
+    "flatten",
+    "max",
+    "mean",
+    "min",
+    "prod",
+    "ptp",
+    "ravel",
+    "repeat",
+    "round",
+    "searchsorted",
+    "sort",
+    "squeeze",
+    "std",
+    "sum",
+    "swapaxes",
+    "take",
+    "trace",
+    "var",
+]
 
 for _symbol, _name in _OPERATORS.items():
     setattr(_TensorMixin, f"__{_symbol}__", _binary(_name))
@@ -233,7 +275,9 @@ class TensorSharedVariable(_TensorMixin, SharedVariable):
         return np.array(self.type.filter(value, strict=strict, allow_downcast=allow_downcast))
 
     def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> np.ndarray:
-        """The present value as a NumPy array: the caller's own, or, with ``borrow``, a read-only view where one is to be had."""
+        """The present value as a NumPy array: the caller's own, or, with ``borrow``,
+        a read-only view where one is to be had.
+        """
         value = hooks.to_host(self.container.value)
         if borrow:
             value = value.view()
@@ -252,8 +296,9 @@ class TensorSharedVariable(_TensorMixin, SharedVariable):
             if expression.ndim == self.ndim and expression.dtype != self.dtype:
                 hint = f": cast it with T.cast(update, '{self.dtype}')"
             raise TypeError(
-                f"an update must have the same type as the original shared variable: {self.name or 'the shared variable'} has "
-                f"type {self.type}, the update {expression} has type {expression.type}{hint}"
+                "an update must have the same type as the original shared variable: "
+                f"{self.name or 'the shared variable'} has type {self.type}, "
+                f"the update {expression} has type {expression.type}{hint}"
             )
         return expression
 

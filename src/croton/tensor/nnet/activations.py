@@ -223,4 +223,5 @@ def softminus(x: Any) -> TensorVariable:
     >>> T.nnet.softminus(T.constant([0.])).eval().round(4)
     array([-0.6931])
     """
-    return -softplus(-as_tensor_variable(x))
+    x = as_tensor_variable(x)
+    return -softplus(-cast(x, _float_of(x.dtype)))

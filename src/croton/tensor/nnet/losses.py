@@ -12,7 +12,7 @@ import numpy as np
 from croton.graph.core import Apply, Type, Variable
 from croton.tensor.basic import TensorOp, as_tensor_variable, cast, constant
 from croton.tensor.elemwise import xlogy0
-from croton.tensor.nnet.softmax import logsoftmax, softmax
+from croton.tensor.nnet.softmax import checked_labels, logsoftmax, softmax
 from croton.tensor.reduce import argmax, max, sum
 from croton.tensor.shape import concatenate, kind
 from croton.tensor.types import TensorType, upcast
@@ -93,34 +93,52 @@ def _make_sigmoid_crossentropy() -> Any:
 _sigmoid_crossentropy = _make_sigmoid_crossentropy()
 
 
-@dataclass(frozen=True)
-class PickColumn(TensorOp):
-    """x[i, label[i]] for each row i; a label outside 0 .. columns - 1 raises ValueError when the program has run."""
-
-    def output_types(self, x: Variable, labels: Variable) -> Sequence[Type]:
-        return [TensorType(kind(x).dtype, shape=kind(x).shape[:-1])]
+class LabelOp(TensorOp):
+    """An op on a tensor and integer labels, its last input; labels out of range raise ValueError when the program has
+    run.
+    """
 
     def connected(self, node: Apply) -> Sequence[bool]:
         return [True, False]
 
     def checked(self, node: Apply) -> Sequence[Variable]:
         """The labels."""
-        return node.inputs[1:]
+        return node.inputs[-1:]
+
+
+def _chosen(context: Any, node: Apply, rows: Any, labels: Any) -> Any:
+    """A matrix of booleans: whether each column is that of its row's label."""
+    if rows.shape[0] != labels.shape[0]:
+        raise ValueError(f"number of rows in x ({rows.shape[0]}) does not match length of y ({labels.shape[0]})")
+    n = rows.shape[1]
+    numbers = checked_labels(context, node, labels, n)
+    return numbers[:, None] == jnp.arange(n, dtype=numbers.dtype)
+
+
+@dataclass(frozen=True)
+class PickColumn(LabelOp):
+    """x[i, label[i]] for each row i."""
+
+    def output_types(self, x: Variable, labels: Variable) -> Sequence[Type]:
+        return [TensorType(kind(x).dtype, shape=kind(x).shape[:-1])]
 
     def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
         x, labels = jnp.asarray(values[0]), values[1]
-        if x.shape[0] != labels.shape[0]:
-            raise ValueError(f"number of rows in x ({x.shape[0]}) does not match length of y ({labels.shape[0]})")
-        n = x.shape[1]
-        context.check(
-            jnp.all((labels >= 0) & (labels < n)),
-            node,
-            lambda: ValueError(
-                f"y_i value out of bounds: labels must lie between 0 and {n - 1}, the number of columns less one"
-            ),
-        )
-        chosen = jnp.asarray(labels)[:, None] == jnp.arange(n, dtype=labels.dtype)
-        return jnp.where(chosen, x, 0).sum(axis=1)
+        return jnp.where(_chosen(context, node, x, labels), x, 0).sum(axis=1)
+
+
+@dataclass(frozen=True)
+class OneOfN(LabelOp):
+    """A matrix like x, with 1 in the column of each row's label and 0 elsewhere."""
+
+    def output_types(self, x: Variable, labels: Variable) -> Sequence[Type]:
+        return [kind(x)]
+
+    def connected(self, node: Apply) -> Sequence[bool]:
+        return [False, False]
+
+    def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
+        return _chosen(context, node, *values).astype(values[0].dtype)
 
 
 def categorical_crossentropy(coding_dist: Any, true_dist: Any) -> TensorVariable:
@@ -268,15 +286,13 @@ def crossentropy_softmax_1hot_with_bias_dx(dy: Any, sm: Any, y_idx: Any, **keywo
     >>> T.nnet.crossentropy_softmax_1hot_with_bias_dx(1., [[0.5, 0.5]], [1]).eval()
     array([[ 0.5, -0.5]])
     """
-    from croton.tensor.construct import to_one_hot
-
     dy, sm, y = map(as_tensor_variable, (dy, sm, y_idx))
     if sm.ndim != 2 or y.ndim != 1 or y.dtype[0] not in "iu" or dy.ndim > 1:
         raise TypeError(
             f"dy must be a vector or scalar, sm a matrix, y_idx an integer vector: got {dy.type}, {sm.type}, {y.type}"
         )
     scale = dy.dimshuffle(0, "x") if dy.ndim else dy
-    return scale * (sm - to_one_hot(y, sm.shape[1], sm.dtype))
+    return scale * (sm - OneOfN()(sm, y))
 
 
 def prepend_scalar_to_each_row(val: Any, mat: Any) -> TensorVariable:

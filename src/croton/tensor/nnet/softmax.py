@@ -15,6 +15,7 @@ from croton.tensor.construct import arange
 from croton.tensor.elemwise import exp, int_div, mod
 from croton.tensor.linalg import batched_dot, dot, tensordot
 from croton.tensor.shape import kind, reshape
+from croton.tensor.types import TensorType
 from croton.tensor.variable import TensorVariable
 
 
@@ -128,6 +129,39 @@ def softmax_with_bias(x: Any, b: Any) -> TensorVariable:
     return softmax(x + b)
 
 
+def checked_labels(context: Any, node: Apply, labels: Any, n: int) -> Any:
+    """Integer labels as int32, after the check that they lie between 0 and n - 1, in whatever dtype they come."""
+    wide = jnp.asarray(labels).astype("int64")
+    context.check(
+        jnp.all((wide >= 0) & (wide < n)),
+        node,
+        lambda: ValueError(f"y_i value out of bounds: labels must lie between 0 and {n - 1}, as there are {n} outputs"),
+    )
+    return wide.astype("int32")
+
+
+@dataclass(frozen=True)
+class Labels(TensorOp):
+    """Labels below n, from labels and n; others raise ValueError when the program has run."""
+
+    def output_types(self, labels: Variable, n: Variable) -> Sequence[Type]:
+        return [TensorType("int32", shape=kind(labels).shape)]
+
+    def structural(self, node: Apply) -> Sequence[Variable]:
+        return node.inputs[1:]
+
+    def connected(self, node: Apply) -> Sequence[bool]:
+        return [False, False]
+
+    def checked(self, node: Apply) -> Sequence[Variable]:
+        """The labels."""
+        return node.inputs[:1]
+
+    def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
+        labels, n = values
+        return checked_labels(context, node, labels, int(n))
+
+
 def h_softmax(
     x: Any,
     batch_size: Any,
@@ -151,7 +185,9 @@ def h_softmax(
     ``W2`` (n_classes, features, n_outputs_per_class), ``b2`` (n_classes, n_outputs_per_class); ``target``, integers
     (batch_size,) or (batch_size, 1), or None.
 
-    Returns (batch_size, 1) with a target, (batch_size, n_outputs) without. As theano.tensor.nnet.h_softmax
+    Returns (batch_size, 1) with a target, (batch_size, n_outputs) without. Raises ValueError for sizes that do not
+    fit, TypeError for
+    a target that is no integer, and ValueError at run time for a target out of range. As theano.tensor.nnet.h_softmax
     (Goodman, Classes for Fast Maximum Entropy Training, 2001).
 
     >>> import numpy as np, croton.tensor as T
@@ -176,6 +212,7 @@ def h_softmax(
     target = as_tensor_variable(target).flatten()
     if target.dtype[0] not in "iu":
         raise TypeError(f"h_softmax: target must be integers, got {target} of dtype {target.dtype}")
+    target = Labels()(target, n_outputs)
     own, item = int_div(target, n_outputs_per_class), mod(target, n_outputs_per_class)
     rows = arange(batch_size)
     scores = batched_dot(cast(x, W2.dtype).dimshuffle(0, "x", 1), W2[own]).reshape((batch_size, n_outputs_per_class))
