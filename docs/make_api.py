@@ -41,7 +41,7 @@ def lines(module: ModuleType) -> Iterator[str]:
             yield f"- `{name}`: {first_sentence(getattr(module, name))}"
     if creators:
         yield ""
-        yield "Variables by name, one or several (`matrix('x')`, `matrices('x', 'y')`); the letter before a kind is its dtype:"
+        yield "Variables by name, one (`matrix('x')`) or several (`matrices('x', 'y')`); the first letter is the dtype:"
         yield ""
         kinds = [name for name in creators if not any(name != k and name.endswith(k) for k in creators)]
         for kind in kinds:

@@ -13,7 +13,8 @@ Apply Constant DebugMode Function In MissingInputError Mode NanGuardMode Op Out 
 clone config debugprint draw function grad gradient pp shared tensor
 """
 GRAPH = """
-Apply Constant Container Op SharedVariable Type Variable ancestors clone debugprint draw explicit_inputs inputs pp toposort
+Apply Constant Container Op SharedVariable Type Variable ancestors clone debugprint draw explicit_inputs inputs pp
+toposort
 """
 COMPILE = """
 DebugMode Function In MissingInputError Mode NanGuardMode Out Param UnusedInputError function get_default_mode get_mode

@@ -194,7 +194,7 @@ def test_subgraph_grad():
     at = {x: POINT, w1: 0.5, w2: 2.0}
     for got, want in zip(values([*top_wrt, *low_wrt, *low_end], at), values(direct, at), strict=True):
         np.testing.assert_allclose(got, want)
-    wrt, end, from_start, from_cost = subgraph_grad([w2], [a], start={b: T.constant(1.0)}, cost=cost, details=True)
+    _wrt, end, from_start, from_cost = subgraph_grad([w2], [a], start={b: T.constant(1.0)}, cost=cost, details=True)
     both, plain, part = values([end[0], from_start[0], from_cost[0]], at)
     np.testing.assert_allclose(both, plain + part)
     with pytest.raises(ValueError, match="start"):

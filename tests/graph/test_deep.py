@@ -1,6 +1,7 @@
 """A chain of 5,000 ops, and a graph of 20,000 nodes: nothing recurses as deep as the graph."""
 
 import copy
+import itertools
 import pickle
 import sys
 
@@ -67,7 +68,7 @@ def test_a_wide_graph_prints(deep):
     v = T.dscalar("v")
     layer = [v + k for k in range(100)]
     while len(layer) > 1:
-        layer = [a * b for a, b in zip(layer, layer[1:], strict=False)]
+        layer = [a * b for a, b in itertools.pairwise(layer)]
     assert len(toposort(layer)) == 100 + 99 * 100 // 2
     assert len(croton.debugprint(layer, file="str").splitlines()) < 20_000
 

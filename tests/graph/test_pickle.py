@@ -77,7 +77,9 @@ class TestCopies:
 
     def test_functions(self, again):
         x, w = T.dscalar("x"), croton.shared(1.0, "w")
-        f = croton.function([x, croton.In(T.dscalar("unused"), value=2.0)], {"a": x * w}, updates=[(w, w + x)], name="step", on_unused_input="ignore")
+        spare = croton.In(T.dscalar("unused"), value=2.0)
+        out, updates = {"a": x * w}, [(w, w + x)]
+        f = croton.function([x, spare], out, updates=updates, name="step", on_unused_input="ignore")
         f(1.0)
         f2, w2 = again((f, w))
         assert f2.name == "step"

@@ -7,7 +7,8 @@ import croton.tensor as T
 from croton.tensor.creators import CREATORS
 
 DTYPES = {
-    "b": "int8", "w": "int16", "i": "int32", "l": "int64", "f": "float32", "d": "float64", "c": "complex64", "z": "complex128",
+    "b": "int8", "w": "int16", "i": "int32", "l": "int64",
+    "f": "float32", "d": "float64", "c": "complex64", "z": "complex128",
 }  # fmt: skip
 PATTERNS = {
     "scalar": (), "vector": (False,), "row": (True, False), "col": (False, True), "matrix": (False, False),

@@ -1,4 +1,4 @@
-"""Elementwise rows against NumPy and SciPy: values, dtypes, shapes, special values and derivatives, one reference for each row."""
+"""Elementwise rows against NumPy and SciPy, one reference each: values, dtypes, shapes, special points, derivatives."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from croton.tensor.elemwise import ROWS, Elemwise
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
 DTYPES = ("bool", *INTEGERS, "float16", "float32", "float64")
 
-# --- dtypes of results, as the documentation states them: (dtypes of the arguments) -> (dtype to compute in, dtype of the result) ---
+# --- dtypes of results: (dtypes of the arguments) -> (dtype to compute in, dtype of the result) ---
 
 
 def same(*dtypes: str) -> tuple[str, str]:
@@ -55,7 +55,9 @@ def branches(_: str, *dtypes: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Reference:
-    """What a row must be: NumPy's function, the dtype rule, where its arguments may lie, and which of them are floats."""
+    """What a row must be: NumPy's function, the dtype rule, where its arguments may lie, and which of them are
+    floats.
+    """
 
     value: Callable[..., Any]
     dtypes: Callable[..., tuple[str, str]] = floating
@@ -154,21 +156,29 @@ SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 2.5])
 
 
 def dtype_lists(reference: Reference) -> list[tuple[str, ...]]:
-    """The combinations of dtypes to try: each dtype with itself, and float32, int8 and uint8 with all others."""
+    """The combinations of dtypes to compute with: each with itself, and some mixed ones."""
     nin = len(reference.domain)
     allowed = [d for d in DTYPES if np.dtype(d).kind in reference.kinds]
     if reference.condition:
         return [("bool", *[d] * (nin - 1)) for d in allowed]
     lists = [(d,) * nin for d in allowed]
-    if nin > 1:
-        lists += [
-            (a, *[b] * (nin - 1)) for a in ("float32", "int8", "uint8") if a in allowed for b in allowed if b != a
-        ]
-    return lists
+    mixed = [("float32", "int8"), ("int32", "float32"), ("uint8", "int8"), ("bool", "float64"), ("float16", "bool")]
+    return lists + [(a, *[b] * (nin - 1)) for a, b in mixed if nin > 1 and {a, b} <= set(allowed)]
+
+
+def all_dtypes(reference: Reference) -> list[tuple[str, ...]]:
+    """Every combination of two dtypes that the row takes."""
+    allowed = [d for d in DTYPES if np.dtype(d).kind in reference.kinds]
+    nin = len(reference.domain)
+    if reference.condition:
+        return [("bool", *[a] * (nin - 2), b) for a in allowed for b in allowed]
+    return [(a, *[b] * (nin - 1)) for a in allowed for b in allowed]
 
 
 def values_in(numbers: np.ndarray, interval: tuple[float, float], dtype: str) -> np.ndarray:
-    """Numbers of [0, 1] as values of ``dtype`` in the interval: whole ones are rounded up, unsigned ones cut off at 0."""
+    """Numbers of [0, 1] as values of ``dtype`` in the interval: whole ones are rounded up, unsigned ones cut off at
+    0.
+    """
     low, high = interval
     spread = low + numbers * (high - low)
     if dtype == "bool":
@@ -192,7 +202,7 @@ def expected(reference: Reference, arrays: Sequence[np.ndarray]) -> np.ndarray:
 
 def close(found: np.ndarray, wanted: np.ndarray, what: str) -> None:
     rtol = {"float16": 2e-2, "float32": 1e-5, "float64": 1e-11}.get(str(found.dtype), 0)
-    np.testing.assert_allclose(found, wanted, rtol=rtol, atol=rtol / 10, equal_nan=True, err_msg=what)
+    np.testing.assert_allclose(found, wanted, rtol=rtol, atol=rtol, equal_nan=True, err_msg=what)
 
 
 def test_every_row_has_a_reference():
@@ -211,7 +221,9 @@ def test_values_and_dtypes(name):
     length = 12
     inputs = [[TensorType(d, (False,))() for d in dtypes] for dtypes in lists]
     outputs = [getattr(T, name)(*variables) for variables in inputs]
-    assert [v.dtype for v in outputs] == [reference.dtypes(*dtypes)[1] for dtypes in lists]
+    for dtypes in all_dtypes(reference):
+        built = getattr(T, name)(*[TensorType(d, (False,))() for d in dtypes])
+        assert built.dtype == reference.dtypes(*dtypes)[1], dtypes
     f = croton.function([v for variables in inputs for v in variables], outputs)
 
     def run(arrays: list[list[np.ndarray]]) -> None:
@@ -223,7 +235,7 @@ def test_values_and_dtypes(name):
 
     unit = hnp.arrays("float64", (len(reference.domain), length), elements=st.floats(0, 1, width=32))
 
-    @settings(max_examples=15)
+    @settings(max_examples=10)
     @given(unit)
     def values(numbers):
         run([[values_in(n, i, d) for n, i, d in zip(numbers, reference.domain, ds, strict=True)] for ds in lists])
@@ -277,14 +289,36 @@ def test_derivatives(name, gradients_agree):
 def test_complex_numbers():
     """Rows that take complex numbers, against NumPy, in both precisions."""
     unary = {
-        "neg": np.negative, "abs_": np.abs, "sqr": np.square, "inv": np.reciprocal, "exp": np.exp, "log": np.log, "sqrt": np.sqrt,
-        "sin": np.sin, "cos": np.cos, "tan": np.tan, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "conj": np.conj,
-        "real": np.real, "imag": np.imag, "angle": np.angle, "identity": np.positive, "isnan": np.isnan, "isinf": np.isinf,
-    }  # fmt: skip
+        "neg": np.negative,
+        "abs_": np.abs,
+        "sqr": np.square,
+        "inv": np.reciprocal,
+        "exp": np.exp,
+        "log": np.log,
+        "sqrt": np.sqrt,
+        "sin": np.sin,
+        "cos": np.cos,
+        "tan": np.tan,
+        "sinh": np.sinh,
+        "cosh": np.cosh,
+        "tanh": np.tanh,
+        "conj": np.conj,
+        "real": np.real,
+        "imag": np.imag,
+        "angle": np.angle,
+        "identity": np.positive,
+        "isnan": np.isnan,
+        "isinf": np.isinf,
+    }
     binary = {
-        "add": np.add, "sub": np.subtract, "mul": np.multiply, "true_div": np.divide, "pow": np.power, "eq": np.equal,
+        "add": np.add,
+        "sub": np.subtract,
+        "mul": np.multiply,
+        "true_div": np.divide,
+        "pow": np.power,
+        "eq": np.equal,
         "neq": np.not_equal,
-    }  # fmt: skip
+    }
     rng = np.random.RandomState(0)
     for dtype in ("complex64", "complex128"):
         a, b = ((rng.uniform(0.5, 2, 5) + 1j * rng.uniform(-2, 2, 5)).astype(dtype) for _ in range(2))

@@ -1,4 +1,4 @@
-"""Indexing against NumPy: every kind of index read and written, bounds that only a call knows, duplicates, masks, derivatives, errors."""
+"""Indexing against NumPy: all kinds read and written, bounds of a call, duplicates, masks, derivatives, errors."""
 
 from typing import Any
 
@@ -263,11 +263,18 @@ def test_a_mask_that_does_not_fit_is_an_error():
 @pytest.mark.parametrize(
     "index",
     [
-        (1,), (slice(1, None, 2),), (slice(None, None, -1), 0), (None, slice(0, 2)), ([0, 2, 0],), (slice(None), [1, 1]),
-        ([0, 1], [2, 2]), (0, None, [1, 1]), (np.array([[True, False, True], [False, True, True], [False] * 3]),),
+        (1,),
+        (slice(1, None, 2),),
+        (slice(None, None, -1), 0),
+        (None, slice(0, 2)),
+        ([0, 2, 0],),
+        (slice(None), [1, 1]),
+        ([0, 1], [2, 2]),
+        (0, None, [1, 1]),
+        (np.array([[True, False, True], [False, True, True], [False] * 3]),),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_derivatives(index, gradients_agree):
     rng = np.random.RandomState(2)
     a = rng.uniform(-1, 1, (3, 3))

@@ -71,7 +71,8 @@ def test_every_function_has_a_reference():
         n for m in tables.values() for table in ("REFERENCES", "CASES", "ELSEWHERE") for n in getattr(m, table, ())
     }
     index = {
-        "subtensor", "set_subtensor", "inc_subtensor", "take", "nonzero", "flatnonzero", "nonzero_values", "compress", "choose",
+        "subtensor", "set_subtensor", "inc_subtensor", "take", "nonzero",
+        "flatnonzero", "nonzero_values", "compress", "choose",
     }  # fmt: skip
     other = {"nnet", "special", "tensor", "static_length", "round", "divmod", *CREATORS, *T._GRADIENTS}
     rows = [getattr(T, n) for n in covered if isinstance(getattr(T, n, None), Elemwise)]

@@ -1,4 +1,4 @@
-"""The expression graph: variables, the nodes between them, and what can be done with both without knowing their meaning."""
+"""The expression graph: variables, the nodes between them, and what can be done without knowing their meaning."""
 
 from croton.graph.clone import clone
 from croton.graph.core import Apply, Constant, Container, Op, SharedVariable, Type, Variable

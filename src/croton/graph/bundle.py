@@ -1,8 +1,8 @@
 """Pickling: a graph is written as flat lists, so that depth costs nothing and what is shared stays shared.
 
-The first variable of a graph that a dump comes upon makes a Bundle of everything it depends on; each of those variables is then
-written as (bundle, position), and the pickler's own memory sees to it that the bundle is written once. That memory is also what
-keeps a bundle alive: variables refer to it weakly, so that the next dump begins afresh.
+The first variable of a graph that a dump comes upon makes a Bundle of everything it depends on; each of those
+variables is then written as (bundle, position), and the pickler's own memory sees to it that the bundle is written
+once. That memory is also what keeps a bundle alive: variables refer to it weakly, so that the next dump begins afresh.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Bundle:
                 nodes.append((v.owner.op, edges, outputs, v.owner.place))
         # Tags may lead back to the graph, so they are written when the variables can be referred to.
         states = {k: state for k, v in enumerate(self.variables) if (state := _state(v))}
-        updates = [(k, own.get(new, new)) for k, v in enumerate(self.variables) if (new := _default_update(v)) is not None]
+        news = [(k, _default_update(v)) for k, v in enumerate(self.variables)]
+        updates = [(k, own.get(new, new)) for k, new in news if new is not None]
         return _restore, (len(self.variables), leaves, nodes), (states, updates)
 
     def __setstate__(self, state: Any) -> None:
@@ -49,7 +50,7 @@ class Bundle:
         for k, attributes in states.items():
             self.variables[k].__dict__.update(attributes)
         for k, update in updates:
-            self.variables[k]._default_update = self.variables[update] if isinstance(update, int) else update  # type: ignore[attr-defined]
+            self.variables[k]._default_update = self.variables[update] if isinstance(update, int) else update
 
 
 def _default_update(v: Variable) -> Variable | None:
@@ -103,7 +104,7 @@ class _Held:
 
 
 def _gather(variable: Variable) -> Bundle:
-    """A bundle of what ``variable`` needs and no living bundle holds yet, default updates of shared variables included."""
+    """A bundle of what ``variable`` needs and no living bundle holds yet, default updates included."""
     held = _Held()
     wanted, found = [variable], dict[Variable, None]()
     while wanted:

@@ -47,8 +47,8 @@ def clone(output: Any, replace: Any = None, strict: bool = True, share_inputs: b
     """A copy of an expression, or of a list of them, in which variables are replaced.
 
     Arguments: ``output``, a variable or a list or dict of them; ``replace``, a dict or pairs old -> new;
-    ``strict``, whether a replacement must have its variable's dtype and rank (TypeError); ``share_inputs``, whether the copy
-    keeps the inputs and shared variables or gets new ones (a new shared variable still holds the same value).
+    ``strict``, whether a replacement must have its variable's dtype and rank (TypeError); ``share_inputs``, whether
+    the copy keeps the inputs and shared variables or gets new ones (a new shared variable still holds the same value).
 
     Gradients in the graph are taken before the replacement: replacing x by 3w in ``grad(x * w, w)`` gives 3w, not 6w.
 

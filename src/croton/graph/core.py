@@ -251,7 +251,7 @@ class Op:
         return Apply(self, inputs, [t.variable() for t in self.output_types(*inputs)])
 
     def rebuild(self, node: Apply, inputs: Sequence[Variable], substituted: Mapping[Variable, Variable]) -> Apply:
-        """A node like ``node`` on other inputs; ``substituted`` says which variables gave way to others of another value."""
+        """A node like ``node`` on other inputs; ``substituted``: what gave way to variables of another value."""
         return self.make_node(*inputs)
 
     def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:

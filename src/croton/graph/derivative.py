@@ -1,7 +1,8 @@
 """Derivative nodes: they remember what is to be differentiated with respect to what; nothing is differentiated here.
 
-A ``Derivative`` has as inputs its sources (what is differentiated), seeds (the vectors that a product with the jacobian is taken
-with), wrt variables and held constants, all in the one graph, so that rewriting, cloning and printing treat it as any node.
+A ``Derivative`` has as inputs its sources (what is differentiated), seeds (the vectors that a product with the
+jacobian is taken with), wrt variables and held constants, all in the one graph, so that rewriting, cloning and
+printing treat it as any node.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Mark(Op):
 
 @dataclass(frozen=True)
 class Derivative(Op):
-    """``form`` 'reverse': cotangents of the sources to the wrt; 'forward': tangents of the wrt to the sources; or 'jacobian'."""
+    """Derivatives of sources by wrt: ``form`` 'reverse' (seeded at the sources), 'forward' (at the wrt), 'jacobian'."""
 
     form: str
     sources: int
@@ -57,10 +58,10 @@ class Derivative(Op):
     def rebuild(self, node: Apply, inputs: Sequence[Variable], substituted: Mapping[Variable, Variable]) -> Apply:
         """The derivative of the substituted graph along the paths that were there before.
 
-        What replaces a variable is held constant where it would open a path from a wrt; a replaced wrt is differentiated at a
-        mark on its replacement.
+        What replaces a variable is held constant where it would open a path from a wrt; a replaced wrt is
+        differentiated at a mark on its replacement.
         """
-        sources, seeds, wrt, held = self.split(node.inputs)
+        sources, _seeds, wrt, held = self.split(node.inputs)
         marks = self._marks(sources, wrt, substituted)
         if not marks:
             return self.make_node(*inputs)
@@ -90,8 +91,8 @@ class Derivative(Op):
 def settle(outputs: Sequence[Variable]) -> list[Variable]:
     """``outputs`` with every derivative taken at marks or at the graph's edge, and none with held constants.
 
-    A derivative with respect to an intermediate variable gets a private copy of its sources, marked there, so that rewrites of the
-    main graph neither lose the variable nor match across it. Nodes on the same sources share one copy.
+    A derivative with respect to an intermediate variable gets a private copy of its sources, marked there, so that
+    rewrites of the main graph neither lose the variable nor match across it. Nodes on the same sources share one copy.
     """
     current = list(outputs)
     while True:
@@ -136,64 +137,91 @@ def float_uses(wrt: Variable, order: Sequence[Apply]) -> list[Variable]:
 
 def _settle_group(nodes: list[Apply]) -> dict[Variable, Variable]:
     op: Derivative = nodes[0].op  # type: ignore[assignment]
-    sources, seeds, _, held = op.split(nodes[0].inputs)
+    sources, _, _, held = op.split(nodes[0].inputs)
     order = toposort(sources)
-    targets: dict[Variable, list[Variable]] = {}
-    for node in nodes:
-        for w in op.split(node.inputs)[2] if node is nodes[0] else node.op.split(node.inputs)[2]:  # type: ignore[attr-defined]
-            targets[w] = float_uses(w, order) if is_discrete(w) else [w]
-    marks: dict[Variable, list[Mark]] = {h: [Mark(stop=True)] for h in held}
-    for point in dict.fromkeys(p for points in targets.values() for p in points if not _settled(p)):
-        marks.setdefault(point, []).append(Mark())
-    new = _insert(sources, marks)
-    new_sources = [new.get(v, v) for v in sources]
+    wrt = [w for node in nodes for w in node.op.split(node.inputs)[2]]  # type: ignore[attr-defined]
+    targets = {w: float_uses(w, order) if is_discrete(w) else [w] for w in wrt}
+    points = list(dict.fromkeys(p for found in targets.values() for p in found))
+    views: list[View] = []
+    for layer in _layers(order, points):
+        marks: dict[Variable, list[Mark]] = {h: [Mark(stop=True)] for h in held}
+        for point in layer:
+            if not _settled(point):
+                marks.setdefault(point, []).append(Mark())
+        new = _insert(sources, marks)
+        views.append(([new.get(v, v) for v in sources], {p: new.get(p, p) for p in layer}))
     results: dict[Variable, Variable] = {}
     for node in nodes:
-        wrt = node.op.split(node.inputs)[2]  # type: ignore[attr-defined]
         with origin(node.place):
-            results.update(zip(node.outputs, _at_marks(node, new_sources, seeds, wrt, targets, new), strict=True))
+            results.update(zip(node.outputs, _at_marks(node, views, targets), strict=True))
     return results
 
 
-def _at_marks(
-    node: Apply,
-    sources: Sequence[Variable],
-    seeds: Sequence[Variable],
-    wrt: Sequence[Variable],
-    targets: Mapping[Variable, list[Variable]],
-    new: Mapping[Variable, Variable],
-) -> list[Variable]:
-    """The node's outputs, with derivatives at the marked ``targets`` of its wrt added up."""
+# Copies of the sources, and, for the points that are marked in them, where to differentiate.
+View = tuple[list[Variable], dict[Variable, Variable]]
+
+
+def _layers(order: Sequence[Apply], points: Sequence[Variable]) -> list[list[Variable]]:
+    """``points`` in groups none of which holds two that depend on each other; those that need no mark come first.
+
+    A mark hides what lies above it from what lies below, where rewrites must see both: each point is differentiated in a copy
+    that has no other mark on the way.
+    """
+    free = [p for p in points if _settled(p)]
+    open_ = {p for p in points if not _settled(p)}
+    level: dict[Variable, int] = {}
+    above: dict[Variable, int] = {}
+    for node in order:
+        most = max((above.get(v, 0) for v in node.inputs), default=0)
+        for v in node.outputs:
+            above[v] = most + (v in open_)
+            if v in open_:
+                level[v] = most
+    marked = [
+        [p for p in points if p in open_ and level.get(p, 0) == k] for k in range(max(level.values(), default=0) + 1)
+    ]
+    return [layer for layer in (free, *marked) if layer]
+
+
+def _at_marks(node: Apply, views: Sequence[View], targets: Mapping[Variable, list[Variable]]) -> list[Variable]:
+    """The node's outputs: derivatives at the points of each view, added up where several belong to one wrt."""
     op: Derivative = node.op  # type: ignore[assignment]
-    points = [new.get(p, p) for w in wrt for p in targets[w]]
+    _, seeds, wrt, _ = op.split(node.inputs)
     if op.form == "forward":
-        if any(is_discrete(w) for w in wrt):
-            raise TypeError(
-                f"Rop with respect to an integer variable is not defined: {[w for w in wrt if is_discrete(w)]}"
-            )
-        return (
-            Derivative("forward", len(sources), len(seeds), len(points), op.types)
-            .make_node(*sources, *seeds, *points)
-            .outputs
-        )
-    types = tuple(t for w, t in zip(wrt, op.types, strict=True) for _ in targets[w])
-    taken = []
-    if points:
-        taken = (
-            Derivative(op.form, len(sources), len(seeds), len(points), types)
-            .make_node(*sources, *seeds, *points)
-            .outputs
-        )
-    results, k = [], 0
-    for w, type_ in zip(wrt, op.types, strict=True):
-        own, k = taken[k : k + len(targets[w])], k + len(targets[w])
-        results.append(Total(type_).make_node(w, *own).out if is_discrete(w) else own[0])
-    return results
+        return _forward_at_marks(op, seeds, wrt, views)
+    type_of = {p: t for w, t in zip(wrt, op.types, strict=True) for p in targets[w]}
+    taken: dict[Variable, Variable] = {}
+    for sources, places in views:
+        own = [p for p in type_of if p in places]
+        if own:
+            twin = Derivative(op.form, len(sources), len(seeds), len(own), tuple(type_of[p] for p in own))
+            taken.update(zip(own, twin.make_node(*sources, *seeds, *[places[p] for p in own]).outputs, strict=True))
+    return [
+        Total(t).make_node(w, *[taken[p] for p in targets[w]]).out if is_discrete(w) else taken[w]
+        for w, t in zip(wrt, op.types, strict=True)
+    ]
+
+
+def _forward_at_marks(
+    op: Derivative, seeds: Sequence[Variable], wrt: Sequence[Variable], views: Sequence[View]
+) -> list[Variable]:
+    """The sum over all views of the tangents that come from their points."""
+    if any(is_discrete(w) for w in wrt):
+        raise TypeError(f"Rop with respect to an integer variable is not defined: {[w for w in wrt if is_discrete(w)]}")
+    parts: list[list[Variable]] = []
+    for sources, places in views:
+        own = [(places[w], s) for w, s in zip(wrt, seeds, strict=True) if w in places]
+        if own:
+            twin = Derivative("forward", len(sources), len(own), len(own), op.types)
+            parts.append(twin.make_node(*sources, *[s for _, s in own], *[p for p, _ in own]).outputs)
+    if len(parts) == 1:
+        return parts[0]
+    return [Total(t).make_node(first, first, *rest).out for t, first, *rest in zip(op.types, *parts, strict=True)]
 
 
 @dataclass(frozen=True)
 class Total(Op):
-    """The sum of the derivatives at the floats that an integer variable became; zeros of its shape where there are none."""
+    """The sum of the derivatives at the floats that an integer variable became; zeros where there are none."""
 
     type: Type
 

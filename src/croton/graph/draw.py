@@ -98,7 +98,7 @@ def _size(boxes: Sequence[Box]) -> tuple[float, float]:
 
 
 def _curve(arrow: Arrow) -> list[tuple[float, float]]:
-    """The points of an arrow's line: a start, then three (two that steer, one that ends) for each layer it goes down."""
+    """The points of an arrow's line: a start, then three (two that steer, one that ends) for each layer."""
     points = [(arrow[0].x, arrow[0].y + HEIGHT / 2)]
     for box in arrow[1:]:
         x, y = points[-1]

@@ -1,10 +1,11 @@
 """Where the boxes of a drawn graph stand: in layers, each below what it uses, with few crossings and short arrows.
 
-Long arrows are led through a bend in every layer that they pass, so that they run between the boxes and not behind them.
+Long arrows are led through a bend in every layer that they pass, so that they run between the boxes.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 GAP_X, GAP_Y, HEIGHT = 18.0, 30.0, 28.0
@@ -35,7 +36,7 @@ def place(boxes: Sequence[Box], edges: Sequence[tuple[Box, Box]]) -> list[Arrow]
     above: dict[Box, list[Box]] = {}
     below: dict[Box, list[Box]] = {}
     for arrow in arrows:
-        for a, b in zip(arrow, arrow[1:], strict=False):
+        for a, b in itertools.pairwise(arrow):
             above.setdefault(b, []).append(a)
             below.setdefault(a, []).append(b)
     for row in rows:
@@ -72,9 +73,9 @@ def _mean(boxes: Sequence[Box], otherwise: float) -> float:
 
 
 def _spread(row: Sequence[Box], wanted: Sequence[float]) -> None:
-    """Bring the boxes of a row, in their order, as near as can be (least squares) to where they are wanted without overlap.
+    """Bring the boxes of a row, in their order, as near as can be (least squares) to where they are wanted.
 
-    Without the room between them this is a monotone regression: neighbours that would overlap are pooled.
+    They do not overlap: this is a monotone regression, in which neighbours that would are pooled.
     """
     pools: list[tuple[float, int]] = []
     offset, offsets = 0.0, []

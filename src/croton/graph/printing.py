@@ -87,10 +87,12 @@ def debugprint(
     file: TextIO | str | None = None,
     ids: str = "CHAR",
 ) -> str | None:
-    """Print the graph of a variable, of several, or of a function as a tree: op, id, name; what was shown before is only referred to.
+    """Print the graph of a variable, of several, or of a function as a tree: op, id, name.
 
-    ``depth``: how deep to go (-1: all the way); ``print_type``: add types; ``file``: where to print, or 'str' to return the text;
-    ``ids``: what identifies a variable: 'CHAR' ([id A] ...), 'int' or '' (nothing).
+    What was shown before is only referred to.
+
+    ``depth``: how deep to go (-1: all the way); ``print_type``: add types; ``file``: where to print, or 'str' to
+    return the text; ``ids``: what identifies a variable: 'CHAR' ([id A] ...), 'int' or '' (nothing).
 
     >>> import croton, croton.tensor as T
     >>> x = T.scalar('x')

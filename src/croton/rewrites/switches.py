@@ -140,7 +140,7 @@ def _before_reduction(node: Apply, condition: Variable, held: bool) -> Variable:
     op: Any = node.op
     c = _aligned(condition, held, node.outputs[0].type.ndim)  # type: ignore[attr-defined]
     if op.keepdims:
-        return c
+        return any_of(c, axis=op.axis, keepdims=True)
     kept = iter(range(c.ndim))
     return c.dimshuffle(*["x" if k in op.axis else next(kept) for k in range(node.inputs[0].type.ndim)])  # type: ignore[attr-defined]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -155,11 +156,17 @@ def _xlogy(x: Any, y: Any) -> Any:
     return jnp.where(x == 0, 0, x * jnp.log(jnp.where(x == 0, 1, y))).astype(jnp.result_type(x, y))
 
 
-@_xlogy.defjvp
+@partial(_xlogy.defjvp, symbolic_zeros=True)
 def _(primals: Any, tangents: Any) -> Any:
-    (x, y), (dx, dy) = primals, tangents
-    slope = jnp.where(x == 0, 0, x / jnp.where(x == 0, 1, y))
-    return _xlogy(x, y), dx * jnp.log(y) + dy * slope
+    x, y = primals
+    slopes = jnp.log(y), jnp.where(x == 0, 0, x / jnp.where(x == 0, 1, y))
+    return _xlogy(x, y), _along(tangents, slopes)
+
+
+def _along(tangents: Any, slopes: Any) -> Any:
+    """The sum of the products; a tangent that is surely 0 adds nothing, though its slope be infinite."""
+    products = [t * slope for t, slope in zip(tangents, slopes, strict=True) if not isinstance(t, SymbolicZero)]
+    return sum(products[1:], products[0]) if products else jnp.zeros_like(slopes[0])
 
 
 @jax.custom_jvp
@@ -167,10 +174,10 @@ def _times_or_zero(x: Any, y: Any) -> Any:
     return jnp.where(x == 0, 0, x * y).astype(jnp.result_type(x, y))
 
 
-@_times_or_zero.defjvp
+@partial(_times_or_zero.defjvp, symbolic_zeros=True)
 def _(primals: Any, tangents: Any) -> Any:
-    (x, y), (dx, dy) = primals, tangents
-    return _times_or_zero(x, y), dx * y + dy * x
+    x, y = primals
+    return _times_or_zero(x, y), _along(tangents, (y, x))
 
 
 def _log_erfc(xp: Any, x: Any) -> Any:

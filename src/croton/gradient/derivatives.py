@@ -1,60 +1,29 @@
-"""Gradients and other derivatives, as expressions.
-
-Each call makes a node that remembers what is differentiated with respect to what. The differentiation itself is JAX's, done when a
-function is built, after the rewrites that keep values stable.
-"""
+"""``grad``, ``Lop``, ``Rop``, ``jacobian``, ``hessian``: each looks for what is wrong, then makes a derivative node."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-
-from croton.graph.core import Apply, Op, Type, Variable
+from croton.gradient.errors import DisconnectedInputError, DisconnectedType, NullTypeGradError
+from croton.gradient.identities import Undefined
+from croton.graph.core import Apply, Type, Variable
 from croton.graph.derivative import Derivative, held_apart, is_discrete
 from croton.graph.walk import toposort
 from croton.settings import config
-from croton.tensor.basic import TensorOp, as_tensor_variable, cast, constant
+from croton.tensor.basic import as_tensor_variable, cast, constant
 from croton.tensor.construct import zeros_like
 from croton.tensor.types import TensorType
 from croton.tensor.variable import TensorVariable
-
-
-class DisconnectedInputError(ValueError):
-    """A gradient was asked for with respect to something that the cost does not depend on."""
-
-
-class NullTypeGradError(TypeError):
-    """A gradient was asked for that is not defined."""
-
-
-class GradientError(Exception):
-    """A gradient differs from the one found by finite differences."""
-
-
-class DisconnectedType(Type):
-    """The type of the gradient with respect to something that the cost does not depend on."""
-
-    def __str__(self) -> str:
-        return "DisconnectedType"
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is DisconnectedType
-
-    def __hash__(self) -> int:
-        return hash(DisconnectedType)
 
 
 def _listed(wrt: Any, what: str) -> tuple[list[TensorVariable], Callable[[list[Any]], Any]]:
     """``wrt`` as a list, and how to give results back in the form it came in."""
     if isinstance(wrt, set | frozenset | dict):
         raise TypeError(
-            f"{what}: wrt must be a variable or a list or tuple of them, whose order is known; got a {type(wrt).__name__}"
+            f"{what}: wrt must be a variable, or a list or tuple of them, whose order is known; "
+            f"got a {type(wrt).__name__}"
         )
     if isinstance(wrt, list | tuple):
         kind = type(wrt)
@@ -106,13 +75,13 @@ def grad(
     return_disconnected: str = "zero",
     null_gradients: str = "raise",
 ) -> Any:
-    """The gradient of the scalar ``cost`` with respect to ``wrt``: one variable, or a list or tuple of them, any in the graph.
+    """The gradient of the scalar ``cost`` with respect to ``wrt``: any variable in its graph, or a list or tuple.
 
-    Arguments: ``consider_constant``, variables through which no derivative flows; ``disconnected_inputs``, what to do with a wrt
-    that the cost does not depend on: 'raise', 'warn' or 'ignore'; ``add_names``, whether a gradient is named (dcost/dx) where
-    both have names; ``known_grads``, gradients that are known already, by variable, with or without a cost (then None);
-    ``return_disconnected``, what stands for a disconnected gradient: 'zero', 'None' or 'Disconnected'; ``null_gradients``,
-    'raise' or 'return' (then None) where a gradient is not defined.
+    Arguments: ``consider_constant``, variables through which no derivative flows; ``disconnected_inputs``, what to do
+    with a wrt that the cost does not depend on: 'raise', 'warn' or 'ignore'; ``add_names``, whether a gradient is
+    named (dcost/dx) where both have names; ``known_grads``, gradients that are known already, by variable, with or
+    without a cost (then None); ``return_disconnected``, what stands for a disconnected gradient: 'zero', 'None' or
+    'Disconnected'; ``null_gradients``, 'raise' or 'return' (then None) where a gradient is not defined.
 
     Raises TypeError for a cost that is no scalar, DisconnectedInputError, NullTypeGradError. As theano.gradient.grad.
 
@@ -143,7 +112,7 @@ def grad(
         if cost in known:
             seeds.append(_seed(cost, known.pop(cost)))
         else:
-            seeds.append(constant(1, dtype=cost.dtype))
+            seeds.append(as_tensor_variable(constant(1, dtype=cost.dtype)))
         sources.append(cost)
     held = [*(consider_constant or []), *known]
     results = _reverse(
@@ -182,15 +151,16 @@ def _reverse(
     null_gradients: str,
     what: str,
 ) -> list[Any]:
-    """Vector-jacobian products of ``sources`` and of variables whose gradient is ``known``, with respect to each wrt."""
-    # What is held for the cost is itself a source where its gradient is known: then it is seen through a copy of its own.
+    """Vector-jacobian products, for each wrt, of ``sources`` and of variables whose gradient is ``known``."""
+    # What is held for the cost is itself a source where its gradient is known: it is then seen through its own copy.
     all_sources = sources + [_apart(v) for v in known]
     all_seeds = seeds + [_seed(v, g) for v, g in known.items()]
     broken = _undefined(all_sources, wrt, held)
     if broken and null_gradients == "raise":
         w, node = next(iter(broken.items()))
         raise NullTypeGradError(
-            f"{what}: the derivative with respect to {w} is not defined, for it would pass through {node}, which has none"
+            f"{what}: the derivative with respect to {w} is not defined, for it would pass through {node}, "
+            "which has none"
         )
     found = [isinstance(w.type, TensorType) and c for w, c in zip(wrt, _connected(all_sources, wrt, held), strict=True)]
     for w, c in zip(wrt, found, strict=True):
@@ -299,10 +269,14 @@ def Rop(
             warnings.warn(message, stacklevel=2)
     taken = [v for v, c in zip(functions, found, strict=True) if c]
     outputs = iter(_derive("forward", taken, points, wanted, []) if taken else [])
-    rest = {"zero": zeros_like, "None": lambda v: None, "Disconnected": lambda v: DisconnectedType()()}[
-        return_disconnected
-    ]
-    return back([next(outputs) if c else rest(v) for v, c in zip(functions, found, strict=True)])
+    stand_in: dict[str, Callable[[Any], Any]] = {
+        "zero": zeros_like,
+        "None": lambda v: None,
+        "Disconnected": lambda v: DisconnectedType()(),
+    }
+    return back(
+        [next(outputs) if c else stand_in[return_disconnected](v) for v, c in zip(functions, found, strict=True)]
+    )
 
 
 def _paired(variables: Any, vectors: Any, what: str) -> tuple[list[TensorVariable], list[TensorVariable]]:
@@ -317,7 +291,7 @@ def _paired(variables: Any, vectors: Any, what: str) -> tuple[list[TensorVariabl
 def jacobian(
     expression: Any, wrt: Any, consider_constant: Sequence[Variable] | None = None, disconnected_inputs: str = "raise"
 ) -> Any:
-    """The derivatives of each element of a scalar or vector ``expression`` with respect to ``wrt``: of shape expression + wrt.
+    """The derivatives of each element of a scalar or vector ``expression`` by ``wrt``: of shape expression + wrt.
 
     Raises AssertionError where ``expression`` has more dimensions. As theano.gradient.jacobian.
 
@@ -373,7 +347,7 @@ def subgraph_grad(
     cost: Any = None,
     details: bool = False,
 ) -> Any:
-    """The gradients with respect to ``wrt`` and to ``end``, from known gradients ``start`` and a ``cost``, not going beyond ``end``.
+    """The gradients by ``wrt`` and by ``end``, from known gradients ``start`` and a ``cost``, not beyond ``end``.
 
     Returns (gradients for wrt, gradients for end), with ``details`` also the parts from ``start`` and from ``cost``.
     As theano.gradient.subgraph_grad.
@@ -400,207 +374,6 @@ def subgraph_grad(
     if details:
         result += (parts[0][n:] if start is not None else None, parts[-1][n:] if cost is not None else None)
     return result
-
-
-# --- identities with another derivative ---
-
-
-@dataclass(frozen=True)
-class GradientChange(TensorOp):
-    """The input, with a derivative of its own: ``form`` says which."""
-
-    form: str
-    low: float = 0.0
-    high: float = 0.0
-
-    def output_types(self, x: Variable) -> Sequence[Type]:
-        return [x.type]
-
-    def connected(self, node: Apply) -> Sequence[bool]:
-        return [self.form != "disconnected"]
-
-    def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
-        x = jnp.asarray(values[0])
-        if self.form in ("disconnected", "zero") or not jnp.issubdtype(x.dtype, jnp.inexact):
-            return jax.lax.stop_gradient(x)
-        return _with_gradient(self.form, self.low, self.high)(x)
-
-
-def _with_gradient(form: str, low: float, high: float) -> Callable[[Any], Any]:
-    change = (lambda g: jnp.clip(g, low, high)) if form == "clip" else (lambda g: g * np.asarray(low, g.dtype))
-
-    @jax.custom_jvp
-    def identity(x: Any) -> Any:
-        return x
-
-    @identity.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
-        (x,), (t,) = primals, tangents
-        # Forward differentiation leaves the tangent alone; only its transpose, the gradient coming back, is changed.
-        changed = jax.custom_derivatives.linear_call(lambda _, v: v, lambda _, g: change(g), (), t)
-        return identity(x), changed
-
-    return identity
-
-
-class Undefined(Op):
-    """The input, with no derivative: asking for one raises NullTypeGradError."""
-
-    def output_types(self, x: Variable) -> Sequence[Type]:
-        return [x.type]
-
-    def connected(self, node: Apply) -> Sequence[bool]:
-        return [True]
-
-    def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
-        return values[0]
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is Undefined
-
-    def __hash__(self) -> int:
-        return hash(Undefined)
-
-
-def disconnected_grad(x: Any) -> TensorVariable:
-    """``x``, through which no derivative flows: a cost of it alone is disconnected. As theano.gradient.disconnected_grad.
-
-    >>> import croton, croton.tensor as T
-    >>> x = T.dscalar('x')
-    >>> croton.grad(x * croton.gradient.disconnected_grad(x), x).eval({x: 3.0})
-    array(3.)
-    """
-    return GradientChange("disconnected")(x)
-
-
-def zero_grad(x: Any) -> TensorVariable:
-    """``x`` with derivative zero. As theano.gradient.zero_grad.
-
-    >>> import croton, croton.tensor as T
-    >>> x = T.dscalar('x')
-    >>> croton.grad(croton.gradient.zero_grad(x), x).eval({x: 3.0})
-    array(0.)
-    """
-    return GradientChange("zero")(x)
-
-
-def consider_constant(x: Any) -> TensorVariable:
-    """An old name of ``zero_grad``; warns."""
-    warnings.warn(
-        "consider_constant is deprecated: use zero_grad() or disconnected_grad()", DeprecationWarning, stacklevel=2
-    )
-    return zero_grad(x)
-
-
-def undefined_grad(x: Any) -> TensorVariable:
-    """``x`` with no derivative: a gradient through it raises NullTypeGradError. As theano.gradient.undefined_grad.
-
-    >>> import croton, croton.tensor as T
-    >>> x = T.dscalar('x')
-    >>> croton.gradient.undefined_grad(x).eval({x: 3.0})
-    array(3.)
-    """
-    return Undefined()(as_tensor_variable(x))
-
-
-def grad_clip(x: Any, lower_bound: float, upper_bound: float) -> TensorVariable:
-    """``x``, whose incoming gradient is clipped elementwise to [lower_bound, upper_bound]. As theano.gradient.grad_clip.
-
-    >>> import croton, croton.tensor as T
-    >>> x = T.dscalar('x')
-    >>> croton.grad(5 * croton.gradient.grad_clip(x, -1, 1), x).eval({x: 3.0})
-    array(1.)
-    """
-    if lower_bound > upper_bound:
-        raise ValueError(f"grad_clip: the lower bound {lower_bound} is above the upper bound {upper_bound}")
-    return GradientChange("clip", float(lower_bound), float(upper_bound))(x)
-
-
-def grad_scale(x: Any, multiplier: float) -> TensorVariable:
-    """``x``, whose incoming gradient is multiplied by ``multiplier``. As theano.gradient.grad_scale.
-
-    >>> import croton, croton.tensor as T
-    >>> x = T.dscalar('x')
-    >>> croton.grad(croton.gradient.grad_scale(x, -2), x).eval({x: 3.0})
-    array(-2.)
-    """
-    return GradientChange("scale", float(multiplier))(x)
-
-
-def verify_grad(
-    fun: Callable[..., Any],
-    pt: Sequence[Any],
-    n_tests: int = 2,
-    rng: np.random.RandomState | None = None,
-    eps: float | None = None,
-    out_type: str | None = None,
-    abs_tol: float | None = None,
-    rel_tol: float | None = None,
-    mode: Any = None,
-    cast_to_output_type: bool = False,
-) -> None:
-    """Compare the gradient of a random projection of ``fun`` with central differences at the point ``pt``.
-
-    ``fun`` takes as many variables as ``pt`` has float arrays and returns one. The projection is drawn ``n_tests`` times from
-    ``rng`` (a NumPy RandomState, seeded 0 if None). ``eps`` is the step; ``abs_tol`` and ``rel_tol`` bound the differences; where
-    None all follow from the lowest precision among ``pt``. Raises GradientError. After theano.gradient.verify_grad.
-
-    >>> import numpy as np, croton.tensor as T
-    >>> from croton.gradient import verify_grad
-    >>> verify_grad(T.tanh, [np.array([0.1, 0.7])])
-    """
-    from croton.tensor.variable import TensorSharedVariable
-
-    points = [np.array(p) for p in pt]
-    for k, p in enumerate(points):
-        if p.dtype.kind != "f":
-            raise TypeError(f"verify_grad: point {k} must be an array of floats, got {p.dtype}")
-    rng = rng if rng is not None else np.random.RandomState(0)
-    lowest = min((p.dtype for p in points), key=lambda d: d.itemsize)
-    small = {"float16": (1e-1, 1e-1, 1e-1), "float32": (3e-3, 1e-2, 1e-2), "float64": (1e-6, 1e-5, 1e-5)}[str(lowest)]
-    eps, abs_tol, rel_tol = (s if g is None else g for g, s in zip((eps, abs_tol, rel_tol), small, strict=True))
-    shared = [
-        TensorSharedVariable(f"input {k}", TensorType(str(p.dtype), (False,) * p.ndim), p) for k, p in enumerate(points)
-    ]
-    output = as_tensor_variable(fun(*shared))
-    if out_type is not None and output.dtype != out_type:
-        raise TypeError(f"verify_grad: the output has dtype {output.dtype}, not {out_type}")
-    from croton.graph.core import hooks
-
-    value = hooks.evaluate(output, {})
-    for _ in range(n_tests):
-        projection = rng.uniform(0.5, 1.5, size=np.shape(value)).astype(output.dtype)
-        cost = (output * constant(projection)).sum()
-        if cast_to_output_type:
-            cost = cast(cost, output.dtype)
-        analytic = [hooks.evaluate(g, {}) for g in grad(cost, list(shared), disconnected_inputs="ignore")]
-        for k, (variable, point) in enumerate(zip(shared, points, strict=True)):
-            numeric = _differences(cost, variable, point, eps)
-            gap = np.abs(analytic[k] - numeric)
-            scale = np.maximum(np.abs(analytic[k]) + np.abs(numeric), 1e-8)
-            wrong = (gap > abs_tol) & (gap / scale > rel_tol) | np.isnan(gap)
-            if wrong.any():
-                at = tuple(int(i) for i in np.argwhere(wrong)[0])
-                raise GradientError(
-                    f"verify_grad: the gradient with respect to input {k} is {analytic[k][at]} at {at}, central differences give "
-                    f"{numeric[at]} (step {eps}, tolerances {abs_tol} absolute, {rel_tol} relative)"
-                )
-
-
-def _differences(cost: Variable, variable: Any, point: np.ndarray, eps: float) -> np.ndarray:
-    from croton.graph.core import hooks
-
-    found = np.zeros(point.shape, "float64")
-    for at in np.ndindex(point.shape):
-        sides = []
-        for step in (eps, -eps):
-            moved = point.copy()
-            moved[at] += step
-            variable.set_value(moved)
-            sides.append(float(hooks.evaluate(cost, {})))
-        found[at] = (sides[0] - sides[1]) / (2 * eps)
-    variable.set_value(point)
-    return found
 
 
 def grad_not_implemented(op: Any, x_pos: int, x: Variable, comment: str = "") -> TensorVariable:
