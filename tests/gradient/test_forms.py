@@ -218,7 +218,7 @@ class TestVerifyGrad:
 
     def test_nan_gradients_are_wrong(self):
         with pytest.raises(GradientError):
-            verify_grad(lambda x: T.switch(x > 1, x, x) + T.sqrt(x * 0) * 0, [POINT], n_tests=1)
+            verify_grad(lambda x: x + T.sqrt(x * 0), [POINT], n_tests=1)
 
     def test_tolerances_and_steps(self):
         loose = {"abs_tol": 1.0, "rel_tol": 1.0}

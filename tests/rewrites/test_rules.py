@@ -32,7 +32,11 @@ STABLE = {
         [[0.5, 0.5, 0.0]],
     ),
     "local_inv_1_plus_exp": (lambda x: T.log(1 / (1 + T.exp(-x))), [[-1e4, 0.0]], [[-1e4, -math.log(2)]]),
-    "local_ratio_over_1_plus_exp": (slope(lambda x: 3 / (1 + T.exp(x))), [[-1e4, 0.0, 1e4]], [[0.0, -0.75, 0.0]]),
+    "local_ratio_over_1_plus_exp": (
+        lambda x: T.log(sigmoid(x) / (1 + T.exp(x))),
+        [[-1e4, 0.0, 1e4]],
+        [[-1e4, -2 * math.log(2), -1e4]],
+    ),
     "local_exp_times_sigmoid": (lambda x: -x * T.exp(x) * sigmoid(-x), [[-1e4, 1e4]], [[0.0, -1e4]]),
     "local_1_minus_sigmoid": (lambda x: 1 - sigmoid(x), [[-1e4, 50.0]], [[1.0, math.exp(-50)]]),
     "local_log_1_plus_exp": (lambda x: T.log(1 + T.exp(x)), [[-1e4, 0.0, 1e4]], [[0.0, math.log(2), 1e4]]),
@@ -51,7 +55,6 @@ STABLE = {
     "local_log_1_plus_x": (lambda x: T.log(1 + x), [[1e-20, 1.0]], [[1e-20, math.log(2)]]),
     "local_log_1_minus_x": (lambda x: T.log(1 - x), [[1e-20, 0.5]], [[-1e-20, -math.log(2)]]),
     "local_exp_minus_1": (lambda x: T.exp(x) - 1, [[1e-20, 1.0]], [[1e-20, math.e - 1]]),
-    "local_choose_before_log": (slope(lambda x: T.log(x)[:, 0]), [[2.0, 0.0]], [[0.5, 0.0]]),
     "local_switch_flow": (slope(lambda x: T.switch(x > 0, T.log(x), x)), [[2.0, 0.0]], [[0.5, 1.0]]),
     # sigmoid(40) and sigmoid(60) are both 1 to the last digit.
     "local_argmax_of_increasing": (lambda x: T.argmax(sigmoid(x), axis=1) * x[0, 0] / x[0, 0], [[40.0, 60.0]], [1.0]),

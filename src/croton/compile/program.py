@@ -18,7 +18,7 @@ from croton.compile.lower import Lowering, NeedsValue
 from croton.compile.modes import DebugMode, Mode, NanGuardMode
 from croton.compile.nanguard import GuardedLowering
 from croton.graph.core import SharedVariable, Variable, hooks
-from croton.graph.derivative import settle
+from croton.graph.derivative import Derivative, settle
 from croton.graph.rewriting import rewrite
 from croton.graph.walk import inputs as edge
 from croton.graph.walk import toposort
@@ -77,11 +77,8 @@ class Program:
         mode: Mode,
     ) -> None:
         wanted = settle([*outputs, *[new for _, new in updates]])
-        rules = mode.rules()
-        early, late = [r for r in rules if "late" not in r.tags], [r for r in rules if "late" in r.tags]
-        wanted = rewrite(wanted, early)
-        if late:
-            wanted = rewrite(wanted, late)
+        differentiates = any(isinstance(n.op, Derivative) for n in toposort(wanted))
+        wanted = rewrite(wanted, [r for r in mode.rules() if differentiates or "derivative" not in r.tags])
         self.inputs = list(inputs)
         self.outputs, self.news = wanted[: len(outputs)], wanted[len(outputs) :]
         updated = [s for s, _ in updates]

@@ -77,14 +77,6 @@ def _log_of_product(node: Apply) -> Variable | None:
     return _before_choosing(node.inputs[0], split)
 
 
-def _choose_first(node: Apply) -> Variable | None:
-    """log(x)[index] as log(x[index]): through what is not chosen no derivative must flow, not 0 times infinity."""
-    inner = node.inputs[0].owner
-    if inner is None or not _UNARY_SINGULAR(inner.op):
-        return None
-    return inner.op(node.op.make_node(inner.inputs[0], *node.inputs[1:]).outputs[0])
-
-
 def _xlogy(node: Apply) -> Variable | None:
     """x log(y), 0 where x is, with log(y) where that has a stable form."""
     x, y = node.inputs
@@ -210,6 +202,4 @@ STABILIZE: list[Rule] = [
     rule("local_log_1_plus_x", [(LOG, (ADD, 1, "x"))], lambda x: log1p(x), "stabilize"),
     rule("local_log_1_minus_x", [(LOG, (SUB, 1, "x"))], lambda x: log1p(neg(x)), "stabilize"),
     rule("local_exp_minus_1", [(SUB, (EXP, "x"), 1), (ADD, -1, (EXP, "x"))], lambda x: expm1(x), "stabilize"),
-    # After the others, which look for a log that stands before what chooses from it.
-    Rule("local_choose_before_log", lambda op: isinstance(op, Subtensor), _choose_first, _STABILIZE, phase=1),
 ]
