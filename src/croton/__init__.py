@@ -1,4 +1,4 @@
-"""croton: symbolic expressions, compiled by XLA, and neural nets over them."""
+"""croton: symbolic expressions, differentiated, made numerically safe, and compiled by XLA."""
 
 from croton import gradient, tensor
 from croton.compile import (

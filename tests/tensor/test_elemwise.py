@@ -148,7 +148,6 @@ REFERENCES: dict[str, Reference] = {
     "imag": Reference(np.imag, same, special=False),
     "conj": Reference(np.conj, same, kinds="iuf"),
     "angle": Reference(np.angle, domain=((0.2, 4.0),)),
-    "flow_where": Reference(lambda c, x: x, branches, ((-1.0, 1.0), (-4.0, 4.0)), condition=True),
 }
 
 NAMES = sorted(REFERENCES)
@@ -275,7 +274,7 @@ def test_shapes_broadcast_as_numpys(name, agree):
     shapes()
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if "f" in REFERENCES[n].kinds and n != "flow_where"])
+@pytest.mark.parametrize("name", [n for n in NAMES if "f" in REFERENCES[n].kinds])
 def test_derivatives(name, gradients_agree):
     reference = REFERENCES[name]
     rng = np.random.RandomState(3)
@@ -372,8 +371,6 @@ def derivative_at(expression: Callable[..., Any], *point: float) -> list[float]:
         (T.xlogy0, (0.0, 2.0), (np.log(2), 0)),
         (lambda x, y: T.lt(x, y) * 2.0, (1.0, 2.0), (0, 0)),
         (lambda x: T.neq(x, 0) * x, (0.0,), (0,)),
-        (lambda x: T.flow_where(x > 1, x), (0.5,), (0,)),
-        (lambda x: T.flow_where(x > 1, x), (1.5,), (1,)),
     ],
 )
 def test_derivatives_at_special_points(expression, point, wanted):

@@ -164,8 +164,8 @@ View = tuple[list[Variable], dict[Variable, Variable]]
 def _layers(order: Sequence[Apply], points: Sequence[Variable]) -> list[list[Variable]]:
     """``points`` in groups none of which holds two that depend on each other; those that need no mark come first.
 
-    A mark hides what lies above it from what lies below, where rewrites must see both: each point is differentiated in a copy
-    that has no other mark on the way.
+    A mark hides what lies above it from what lies below, where rewrites must see both: each point is differentiated
+    in a copy that has no other mark on the way.
     """
     free = [p for p in points if _settled(p)]
     open_ = {p for p in points if not _settled(p)}

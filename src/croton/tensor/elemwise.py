@@ -329,11 +329,6 @@ _ROWS = [
         _named("angle"),
         "the argument of x",
     ),
-    # A derivative does not flow to x where the condition is false; the value is x everywhere (see
-    # rewrites/switches.py).
-    Row(
-        "flow_where", 2, lambda c, d: (["bool", d], d), lambda xp, c, x: jnp.where(c, x, jax.lax.stop_gradient(x)), "x"
-    ),
 ]
 ROWS: dict[str, Row] = {row.name: row for row in _ROWS}
 
@@ -464,7 +459,6 @@ erf, erfc, erfinv, log_erfc = map(Elemwise, ("erf", "erfc", "erfinv", "log_erfc"
 gamma, gammaln, psi = Elemwise("gamma"), Elemwise("gammaln"), Elemwise("psi")
 xlogx, xlogy0, mul_or_zero = Elemwise("xlogx"), Elemwise("xlogy0"), Elemwise("mul_or_zero")
 real, imag, conj, angle = Elemwise("real"), Elemwise("imag"), Elemwise("conj"), Elemwise("angle")
-flow_where = Elemwise("flow_where")
 
 
 def round(a: Any, mode: str | None = None) -> Any:
