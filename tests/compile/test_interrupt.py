@@ -9,6 +9,14 @@ import croton
 from croton.compile import program
 
 
+@pytest.fixture(autouse=True)
+def heed_interrupts():
+    """A process started in the background may have been told to ignore them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("size", [4, program.DONATED // 8 + 1], ids=["kept", "consumed"])
 def test_updates_are_stored_together_though_interrupted(size):
     a, b = croton.shared(np.zeros(size), "a"), croton.shared(np.zeros(size), "b")

@@ -59,11 +59,10 @@ def test_a_derivative_that_is_infinite_where_the_value_is_not():
 
 def test_zero_times_infinity_in_a_derivative():
     x = T.dvector("x")
-    root = T.sqrt(x)
-    cost = (root * 0).sum()
+    cost = T.sqrt(x * 0).sum()
     lax = NanGuardMode(inf_is_error=False)
-    text = caught([x], croton.grad(cost, x), [[0.0]], mode=lax)
-    assert text.startswith("NaN detected in the derivative") and "sqrt" in text
+    text = caught([x], croton.grad(cost, x), [[1.0]], mode=lax)
+    assert text.startswith("NaN detected in the derivative") and "mul" in text
 
 
 def test_in_a_gradient_of_a_gradient():
