@@ -79,8 +79,8 @@ def test_a_length_from_a_shared_number():
     assert [len(f(X)) for _ in range(3)] == [2, 3, 4]
 
 
-def test_unique_where_it_is():
-    if not hasattr(T, "unique"):
-        pytest.skip("croton.tensor has no unique yet")
-    x = T.dvector("x")
-    np.testing.assert_array_equal(function([x], T.unique(x))(X), np.unique(X))
+def test_the_labels_that_occur():
+    y = T.lvector("y")
+    matrix, order = function([y], T.nnet.confusion_matrix(y, y))([7, 2, 7])
+    np.testing.assert_array_equal(order, [2, 7])
+    np.testing.assert_array_equal(matrix, np.diag([1, 2]))
