@@ -263,7 +263,13 @@ def check_batch_size(data, batch_size, say):
 @click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=0.13, show_default=True)
 @click.option("--batch-size", type=click.IntRange(min=1), help="[default: 20 for digits, 600 for mnist]")
 @click.option("--over", is_flag=True, help="Run the minibatches of an epoch in one program: the same numbers, faster.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=".", help="Folder of best_model.pkl.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=".",
+    show_default="this folder",
+    help="Folder of best_model.pkl.",
+)
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="PNG of the weights and errors to write.")
 @click.option("--predict", "only_predict", is_flag=True, help="Do not train: show what the saved model predicts.")
 def main(data, data_dir, epochs, learning_rate, batch_size, over, out, plot, only_predict):
@@ -275,7 +281,9 @@ def main(data, data_dir, epochs, learning_rate, batch_size, over, out, plot, onl
         raise click.ClickException("--plot needs matplotlib: pip install 'croton[plot]'")
     if only_predict:
         if not model_path.is_file():
-            raise click.ClickException(f"there is no {model_path} yet: train first, or name its folder by --out")
+            raise click.ClickException(
+                f"there is no {model_path}: train first, or name the folder that has it (--out demo after make demo)"
+            )
         show_predictions(load(model_path), load_data(data, data_dir)[2], say)
         return
 
@@ -291,14 +299,18 @@ def main(data, data_dir, epochs, learning_rate, batch_size, over, out, plot, onl
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     start = time.perf_counter()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        history = fit(functions, epochs, over, model_path, say, progress)
+        try:
+            history = fit(functions, epochs, over, model_path, say, progress)
+        except KeyboardInterrupt:
+            kept = f"the best model so far is in {model_path}" if model_path.is_file() else "there is no best model yet"
+            raise click.ClickException(f"interrupted: {kept}") from None
     seconds = time.perf_counter() - start
 
     valid_error, test_error = min(error for _, error in history.validation), history.test[-1][1]
     say(f"Optimization complete with best validation score of {valid_error:f} %,with test performance {test_error:f} %")
     say(f"The code run for {history.epochs} epochs, with {history.epochs / seconds:f} epochs/sec")
     print(f"The code for file {Path(__file__).name} ran for {seconds:.1f}s", file=sys.stderr)
-    say(f"The best model is in {model_path}")
+    say(f"The best model is in {model_path}; --predict --data {data} --out {out} shows what it predicts")
     if plot:
         title = f"Logistic regression on {NAMES[data]}: {test_error:.1f} % of the test images misclassified"
         draw(plot, load(model_path).W.get_value(), history, title)

@@ -9,8 +9,8 @@ import pytest
 import croton
 
 NAMES = """
-Apply Constant DebugMode Function In MissingInputError Mode NanGuardMode Op Out SharedVariable UnusedInputError Variable
-clone config debugprint draw function grad gradient pp shared tensor
+Apply Constant DebugMode Function In Lop MissingInputError Mode NanGuardMode Op Out Rop SharedVariable UnusedInputError
+Variable clone config debugprint draw function grad gradient hessian jacobian pp shared tensor
 """
 GRAPH = """
 Apply Constant Container Op SharedVariable Type Variable ancestors clone debugprint draw explicit_inputs inputs pp

@@ -13,7 +13,7 @@ from croton.compile import (
     function,
     shared,
 )
-from croton.gradient import grad
+from croton.gradient import Lop, Rop, grad, hessian, jacobian
 from croton.graph import Apply, Constant, Op, SharedVariable, Variable, clone, debugprint, draw, pp
 from croton.settings import config
 
@@ -25,11 +25,13 @@ __all__ = [
     "DebugMode",
     "Function",
     "In",
+    "Lop",
     "MissingInputError",
     "Mode",
     "NanGuardMode",
     "Op",
     "Out",
+    "Rop",
     "SharedVariable",
     "UnusedInputError",
     "Variable",
@@ -40,6 +42,8 @@ __all__ = [
     "function",
     "grad",
     "gradient",
+    "hessian",
+    "jacobian",
     "pp",
     "shared",
     "tensor",
@@ -54,3 +58,7 @@ def __getattr__(name: str) -> object:
 
         return importlib.import_module(f"croton.{name}")
     raise AttributeError(f"module 'croton' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LATER])

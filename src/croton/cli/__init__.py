@@ -16,7 +16,10 @@ def main() -> None:
     """Symbolic expressions, compiled by XLA: Theano's way of working, on JAX."""
 
 
-@main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@main.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    short_help="Run an old program, which imports theano, unchanged.",
+)
 @click.option(
     "--floatX",
     "floatX",

@@ -258,6 +258,8 @@ def _given_pairs(givens: Any, explicit: Sequence[Variable], strict: bool) -> dic
         return {}
     replaced: dict[Variable, Variable] = {}
     for item in givens.items() if isinstance(givens, Mapping) else givens:
+        if not isinstance(item, list | tuple) or len(item) != 2:
+            raise TypeError(f"givens must be a dict or pairs (variable, what stands for it), got {item!r}")
         old, new = item
         if not isinstance(old, Variable):
             raise TypeError(f"givens replace variables, not {old!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -34,6 +34,8 @@ def run_over(
         for flags, errors in failures:
             if errors:
                 raise_failed(np.asarray(flags).all(axis=0), errors)
+        # The program may still be reading the caller's own arrays.
+        jax.block_until_ready(carry)
         store(program.written, carry[program.first_updated :])
         return [np.concatenate([np.asarray(p[k]) for p in pieces]) for k in range(len(program.outputs))]
 
@@ -47,10 +49,7 @@ def _columns(filters: Sequence[Callable[[Any], np.ndarray]], sequences: Sequence
         raise TypeError(
             f"over: function {name!r} has no inputs, so nothing says how often to call it: give it an input"
         )
-    columns: list[Any] = []
-    for accept, sequence in zip(filters, sequences, strict=True):
-        items = [accept(item) for item in sequence]
-        columns.append(items)
+    columns = [_column(accept, sequence, name) for accept, sequence in zip(filters, sequences, strict=True)]
     lengths = {len(c) for c in columns}
     if len(lengths) > 1:
         raise ValueError(
@@ -61,13 +60,30 @@ def _columns(filters: Sequence[Callable[[Any], np.ndarray]], sequences: Sequence
     return columns
 
 
+def _column(accept: Callable[[Any], np.ndarray], sequence: Any, name: str) -> Any:
+    """The values of one argument, checked: one array where a single check serves all of them, else a list."""
+    if not isinstance(sequence, Iterable):
+        raise TypeError(f"over: function {name!r} takes a sequence for each input, such as range(n), not {sequence!r}")
+    if isinstance(sequence, range) and sequence:
+        first, _ = accept(sequence[0]), accept(sequence[-1])
+        return np.arange(sequence.start, sequence.stop, sequence.step).astype(first.dtype)
+    if isinstance(sequence, np.ndarray) and len(sequence):
+        first = accept(sequence[0])
+        if (first.dtype, first.ndim + 1) == (sequence.dtype, sequence.ndim):
+            return sequence
+    return [accept(item) for item in sequence]
+
+
 def _runs(program: Program, columns: list[Any]) -> list[tuple[Any, int, int, Any]]:
     """(key, first, last, starts) of each run of consecutive calls with one key and one set of shapes."""
+    count = len(columns[0])
+    if not program.planned and all(isinstance(c, np.ndarray) for c in columns):
+        return [((), 0, count, np.zeros((count, 0), "int64"))]
     shared = program.shared_values()
     calls = []
-    for k in range(len(columns[0])):
-        values = [c[k] for c in columns]
-        key, starts = program.plan.settle(values, shared) if program.plan else ((), np.zeros(0, "int64"))
+    for k in range(count):
+        values = [np.asarray(c[k]) for c in columns]
+        key, starts = program.plan.settle(values, shared) if program.planned else ((), np.zeros(0, "int64"))
         calls.append((k, key, tuple(v.shape for v in values), starts))
     runs = []
     for (key, _), group in groupby(calls, key=lambda call: (call[1], call[2])):
@@ -127,7 +143,7 @@ def _run(program: Program, key: Any, starts: Any, columns: Sequence[Any], carry:
 
         compiled[key] = jax.jit(traced), errors
     run, errors = compiled[key]
-    stacked = [np.stack(c) for c in columns]
+    stacked = [c if isinstance(c, np.ndarray) else np.stack(c) for c in columns]
     first = program.first_updated
     outputs, news, flags = run(starts, stacked, list(carry[:first]), list(carry[first:]))
     return outputs, news, flags, errors
@@ -136,7 +152,7 @@ def _run(program: Program, key: Any, starts: Any, columns: Sequence[Any], carry:
 def _one_by_one(program: Program, columns: Sequence[Any]) -> list[np.ndarray]:
     before = [c.value for c in program.containers]
     try:
-        results = [[np.array(o) for o in program([c[k] for c in columns])] for k in range(len(columns[0]))]
+        results = [[np.array(o) for o in program([np.asarray(c[k]) for c in columns])] for k in range(len(columns[0]))]
         for k in range(len(program.outputs)):
             shapes = {r[k].shape for r in results}
             if len(shapes) > 1:

@@ -104,9 +104,7 @@ class _TensorMixin:
             raise TypeError(f"{self} is a scalar: it cannot be iterated over")
         length = _function("static_length")(self)
         if length is None:
-            message = (
-                f"{self} cannot be iterated over: its length not known until a function runs. Use scan, or index it"
-            )
+            message = f"{self} cannot be iterated over: its length not known until a function runs, so index it: x[i]"
             raise (ValueError if self.ndim == 1 else TypeError)(message)
         return iter([self[k] for k in range(length)])
 
