@@ -264,7 +264,7 @@ def test_predicting_other_images_than_the_model_was_trained_on(example, tmp_path
 @pytest.mark.parametrize("over", [False, True], ids=["calls", "over"])
 def test_mnist_gives_the_published_figures(example, tmp_path, mnist_dir, over):
     data = mnist(mnist_dir)
-    functions, history, lines, _ = fit(example, data, tmp_path, batch_size=600, over=over)
+    _functions, history, lines, _ = fit(example, data, tmp_path, batch_size=600, over=over)
 
     assert history.epochs == 74
     np.testing.assert_allclose(history.costs[:3], [2.3025851, 2.1763880, 2.0487914], rtol=2e-6)
@@ -276,9 +276,9 @@ def test_mnist_gives_the_published_figures(example, tmp_path, mnist_dir, over):
     assert round(validation[1] * 96) == 720  # of 9,600
     assert round(history.test[-1][1] * 96) == 719
     assert lines[-1] == "     epoch 73, minibatch 83/83, test error of best model 7.489583 %"
-    assert np.linalg.norm(functions.classifier.W.get_value()) == pytest.approx(12.038041, abs=2e-5)
 
     model = example.load(tmp_path / "best_model.pkl")
+    assert np.linalg.norm(model.W.get_value()) == pytest.approx(12.038041, abs=2e-5)
     guesses = example.predict(model, data[2][0])
     assert guesses[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 6, 9]
     assert np.sum(guesses != data[2][1]) == 775

@@ -261,9 +261,13 @@ def explain(error: Exception, node: Apply, values: Sequence[Any]) -> Exception:
     if kind not in _explained:
         # Deriving from both keeps the class that callers catch and marks it as done.
         try:
-            _explained[kind] = type(
-                kind.__name__, (kind, Explained), {"__module__": kind.__module__, "__str__": lambda e: e.args[0]}
-            )
+            # The class has no name of its own to be found by: it is pickled as the class it derives from.
+            body = {
+                "__module__": kind.__module__,
+                "__str__": lambda e: e.args[0],
+                "__reduce__": lambda e, kind=kind: (kind, e.args),
+            }
+            _explained[kind] = type(kind.__name__, (kind, Explained), body)
         except TypeError:
             return error
     lines = [str(error), f"Apply node that caused the error: {node}"]

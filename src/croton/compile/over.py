@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from croton.compile.program import Program, raise_failed, store
+from croton.compile.program import Program, raise_failed, store, turn
 
 
 def run_over(
@@ -17,7 +17,7 @@ def run_over(
 ) -> list[np.ndarray]:
     """The stacked outputs of the calls whose arguments the sequences give, updates carried from each to the next."""
     columns = _columns(filters, sequences, name)
-    with jax.enable_x64(True):
+    with turn, jax.enable_x64(True):
         if program.eager:
             return _one_by_one(program, columns)
         runs = _runs(program, columns)

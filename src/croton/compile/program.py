@@ -41,6 +41,9 @@ hooks.to_host = to_host
 # care.
 DONATED = 1 << 20
 
+# Held from reading the shared values to storing their updates: two threads doing so at once would lose a step.
+turn = threading.RLock()
+
 
 def store(containers: Sequence[Any], values: Sequence[Any]) -> None:
     """Put each value into its container, all or none: the loop runs in C, where no signal is handled."""
@@ -105,7 +108,7 @@ class Program:
 
     def __call__(self, values: Sequence[Any]) -> Sequence[Any]:
         """Run once: returns the outputs as JAX arrays (or NumPy ones) and stores the updates."""
-        with jax.enable_x64(True):
+        with turn, jax.enable_x64(True):
             arguments = list(values)
             for container in self.containers:
                 value = container.value
@@ -134,20 +137,21 @@ class Program:
             except NeedsValue:
                 self.eager = True
                 return self._run_eagerly(arguments)
-        if errors:
-            raise_failed(flags, errors)
-        if not consumes:
-            store(self.written, news)
-        return outputs
+            if errors:
+                raise_failed(flags, errors)
+            if not consumes:
+                store(self.written, news)
+            return outputs
 
     def _quickly(self, run: Callable[..., Any]) -> Callable[[list[Any]], Sequence[Any]]:
         """What ``__call__`` comes to where one program serves every call and nothing is checked: Python's share is what
         counts.
         """
         containers, written, enable, array = self.containers, self.written, jax.enable_x64, np.ndarray
+        one = len(written) == 1
 
         def quick(arguments: list[Any]) -> Sequence[Any]:
-            with enable(True):
+            with turn, enable(True):
                 for container in containers:
                     value = container.value
                     if type(value) is array:
@@ -158,7 +162,10 @@ class Program:
                 except NeedsValue:
                     self.quick, self.eager = None, True
                     return self._run_eagerly(arguments)
-            store(written, results[1:-1])
+                if one:
+                    written[0].value = results[1]
+                else:
+                    store(written, results[1:-1])
             return results[0]
 
         return quick

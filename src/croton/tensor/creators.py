@@ -37,6 +37,7 @@ def _creator(name: str, pattern: tuple[bool, ...], dtype: str | None) -> Callabl
 
     create: Any = free if dtype is None else fixed
     create.__name__ = create.__qualname__ = name
+    create.__module__ = "croton.tensor"
     create.__doc__ = f"{kind[0].upper()}{kind[1:]} of dimensions known to have length 1."
     return create
 
@@ -52,6 +53,7 @@ def _plural(name: str, create: Callable[..., Any]) -> Callable[..., Any]:
         return [create(n) for n in names] if len(names) > 1 else create(names[0])
 
     several.__name__ = several.__qualname__ = name
+    several.__module__ = "croton.tensor"
     several.__doc__ = (
         f"Several variables: ``{name}('a', 'b')``, ``{name}('ab')`` or ``{name}(2)``, as {name[:-1]} makes one."
     )

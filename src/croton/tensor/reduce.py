@@ -228,7 +228,8 @@ def mean(
     out = dtype or (x.dtype if x.dtype[0] in "fc" else "float64")
     if dtype is not None and np.dtype(dtype).kind in "biu":
         raise TypeError(f"mean: dtype {dtype} cannot hold a mean: choose a float, or cast the result")
-    total = sum(x, axis, acc_dtype or out, keepdims)
+    # The count, or the sum, of many elements exceeds what 16 bits hold.
+    total = sum(x, axis, acc_dtype or ("float32" if out == "float16" else out), keepdims)
     shape = x.shape
     axes = normal_axis(x, axis, "mean")
     count: Any = 1
