@@ -282,7 +282,7 @@ def main(data, data_dir, epochs, learning_rate, batch_size, over, out, plot, onl
     if only_predict:
         if not model_path.is_file():
             raise click.ClickException(
-                f"there is no {model_path} yet: train first, or name the folder that has it (--out demo after make demo)"
+                f"there is no {model_path} yet: train first, or name its folder (--out demo after make demo)"
             )
         show_predictions(load(model_path), load_data(data, data_dir)[2], say)
         return
