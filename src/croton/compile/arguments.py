@@ -91,18 +91,22 @@ def _checked_default(variable: Variable, value: Any, strict: bool, allow_downcas
     return np.array(variable.type.filter(value, strict=strict, allow_downcast=allow_downcast))
 
 
+def exact_form(variable: Variable) -> tuple[Any, int]:
+    """The dtype and rank of arrays that an input takes as they are; (None, 0) where there is more to check."""
+    type_: Any = variable.type
+    plain = getattr(type_, "ndim", 0) > 0 and all(n is None for n in type_.shape)
+    return (type_.numpy_dtype, type_.ndim) if plain else (None, 0)
+
+
 def accept_for(given: In, position: int, function_name: str) -> Callable[[Any], np.ndarray]:
     """What turns an argument into an array of the input's type; the quick way first."""
     type_: Type = given.variable.type
     dtype, ndim = getattr(type_, "numpy_dtype", None), getattr(type_, "ndim", -1)
     strict, downcast = given.strict, given.allow_downcast
-    plain = ndim > 0 and all(n is None for n in getattr(type_, "shape", ()))
     integer = ndim == 0 and dtype is not None and dtype.kind == "i" and not strict
     limit = np.iinfo(dtype).max if integer else 0
 
     def accept(value: Any) -> np.ndarray:
-        if plain and type(value) is np.ndarray and value.dtype == dtype and value.ndim == ndim:
-            return value
         if integer and type(value) is int and 0 <= value <= limit:
             return np.array(value, dtype)
         try:

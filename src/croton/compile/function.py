@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from croton.compile.arguments import In, Out, accept_for
+from croton.compile.arguments import In, Out, accept_for, exact_form
 from croton.compile.modes import get_mode
 from croton.compile.over import run_over
 from croton.compile.program import Program
@@ -304,6 +304,9 @@ class Function:
         with config(compute_test_value="off"):
             self._program = Program(build.variables, build.outputs, build.updates, get_mode(mode))
         self._filters = [accept_for(build.ins[k], k, name) for k in range(len(build.ins)) if k not in build.states]
+        self._quick_filters = [
+            (accept, *exact_form(v)) for accept, v in zip(self._filters, build.variables, strict=True)
+        ]
         self._plain = not build.states and all(i.value is None for i in build.ins)
         self._form = build.form
         self._waits = not build.outputs and any(getattr(v.type, "ndim", 0) for v in build.variables)
@@ -316,7 +319,10 @@ class Function:
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         if keywords or not self._plain or len(args) != len(self._filters):
             return self._call_bound(args, keywords)
-        values = [accept(a) for accept, a in zip(self._filters, args)]  # noqa: B905 (lengths are equal)
+        values = [
+            a if type(a) is np.ndarray and a.dtype is dtype and a.ndim == ndim else accept(a)
+            for (accept, dtype, ndim), a in zip(self._quick_filters, args)  # noqa: B905 (lengths are equal)
+        ]
         results = (self._program.quick or self._program)(values)
         return np.array(results[0]) if self._form is None else self._finish(results)
 

@@ -98,6 +98,7 @@ class Program:
         self.checked = self._is_checked(wanted)
         self.traces = 0
         self.quick: Callable[[list[Any]], Sequence[Any]] | None = None
+        self._compiled_before = False
         self._compiled: dict[Any, tuple[Callable[..., Any], list[Any], bool]] = {}
 
     def _is_checked(self, wanted: Sequence[Variable]) -> bool:
@@ -131,9 +132,7 @@ class Program:
                         outputs, *news, flags = run(*arguments)
                         store(self.written, news)
                 else:
-                    outputs, *news, flags = run(*arguments)
-                    if not (self.planned or errors):
-                        self.quick = self._quickly(run)
+                    outputs, *news, flags = self._run_unconsumed(run, errors, arguments)
             except NeedsValue:
                 self.eager = True
                 return self._run_eagerly(arguments)
@@ -143,30 +142,51 @@ class Program:
                 store(self.written, news)
             return outputs
 
-    def _quickly(self, run: Callable[..., Any]) -> Callable[[list[Any]], Sequence[Any]]:
-        """What ``__call__`` comes to where one program serves every call and nothing is checked: Python's share is what
-        counts.
+    def _run_unconsumed(self, run: Any, errors: list[Any], arguments: list[Any]) -> Any:
+        """A program's results; where one serves every call and nothing is checked, ``quick`` is set for the next."""
+        if self.planned or errors or self._compiled_before:
+            return run(*arguments)
+        self._compiled_before = True
+        narrow = all(np.dtype(a.dtype).itemsize <= 4 for a in arguments)
+        program = run.lower(*arguments).compile() if narrow else run
+        results = program(*arguments)
+        if not errors:
+            self.quick = self._quickly(program, narrow, run)
+        return results
+
+    def _quickly(self, program: Any, narrow: bool, run: Any) -> Callable[[list[Any]], Any]:
+        """``__call__`` with nothing left to decide: in small functions Python's share is what counts.
+
+        A compiled ``program`` of 32-bit arguments needs no 64-bit context; given other shapes it raises TypeError, and
+        from then on ``run``, which compiles for each, takes its place.
         """
         containers, written, enable, array = self.containers, self.written, jax.enable_x64, np.ndarray
         one = len(written) == 1
+        # Where no context is needed the lock is taken twice, which costs less than a context that does nothing.
+        nothing = turn if narrow else None
 
         def quick(arguments: list[Any]) -> Sequence[Any]:
-            with turn, enable(True):
+            with turn, nothing or enable(True):
                 for container in containers:
                     value = container.value
                     if type(value) is array:
                         value = container.value = to_device(value)
                     arguments.append(value)
                 try:
-                    results = run(*arguments)
+                    results = program(*arguments)
                 except NeedsValue:
                     self.quick, self.eager = None, True
                     return self._run_eagerly(arguments)
+                except TypeError:
+                    if program is run:
+                        raise
+                    self.quick = self._quickly(run, False, run)
+                    return self.quick(arguments[: len(self.inputs)])
                 if one:
                     written[0].value = results[1]
                 else:
                     store(written, results[1:-1])
-            return results[0]
+                return results[0]
 
         return quick
 
