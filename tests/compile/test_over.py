@@ -149,3 +149,11 @@ def test_default_updates_advance():
     n.default_update = n + 1
     np.testing.assert_array_equal(function([x], n * x).over([1.0, 1.0, 2.0]), [0, 1, 4])
     assert n.get_value() == 3.0
+
+
+def test_inputs_with_an_update_carry_their_values():
+    x, state = T.dscalars("x", "state")
+    f = croton.function([x, croton.In(state, value=1.0, update=state + x)], state * 10)
+    np.testing.assert_array_equal([f(1.0), f(2.0)], [10, 20])
+    np.testing.assert_array_equal(f.over([1.0, 2.0, 3.0]), [40, 50, 70])
+    assert f["state"] == 10

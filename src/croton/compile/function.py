@@ -51,10 +51,10 @@ def function(
       ``inputs``: a list of variables or ``In`` objects.
       ``outputs``: a variable (the call returns its array), a list (it returns a list), a dict with string keys (a
       dict), or None ([]).
-      ``updates``: pairs or a dict, shared variable -> expression; all are computed from the old values, then stored
-      at once.
-      ``givens``: pairs or a dict, variable -> what to compute with in its place, all at once, in outputs and updates
-      alike.
+      ``updates``: pairs or a dict, shared variable -> expression; all are computed from the old
+      values, then stored at once.
+      ``givens``: pairs or a dict, variable -> what to compute with in its place, all at once, in
+      outputs and updates alike.
       ``no_default_updates``: True, or a list of the shared variables, to leave out their default updates.
       ``allow_input_downcast``: for all inputs as ``In(allow_downcast=)``.
       ``on_unused_input``: 'raise', 'warn' or 'ignore'; ``config.on_unused_input`` if None.
@@ -391,9 +391,9 @@ class Function:
     def over(self, *sequences: Any) -> Any:
         """The calls ``self(*arguments)`` for arguments taken in step from ``sequences``, inside one XLA program.
 
-        One sequence for each input, all of one length n: a range, a list of numbers, or an array whose first
-        dimension counts the calls. Returns each output's n values stacked; updates carry from each call to the next,
-        and are stored when all have run. Where some calls have other shapes (a clipped last minibatch), runs of equal
+        One sequence for each input (but those with an update, which carry their own values), all of one length n: a
+        range, a list of numbers, or an array whose first dimension counts the calls. Returns each output's n values
+        stacked; updates carry from each call to the next, and are stored when all have run. Where some calls have other shapes (a clipped last minibatch), runs of equal
         shapes become programs of their own.
 
         Raises ValueError for sequences of differing lengths, and for outputs whose shapes differ between calls,
@@ -405,10 +405,6 @@ class Function:
         >>> f.over(range(4))
         array([0, 0, 1, 3])
         """
-        if self._build.states:
-            raise NotImplementedError(
-                "over: a function with In(update=...) keeps its state in a shared variable instead: use one"
-            )
         return self._finish(run_over(self._program, self._filters, sequences, self.name))
 
     # --- what may be asked of a function ---
@@ -435,8 +431,8 @@ class Function:
         name: str | None = None,
         profile: Any = None,
     ) -> Function:
-        """The same function on other shared variables (``swap``: old -> new), or without its updates
-        (``delete_updates``).
+        """The same function on other shared variables (``swap``: old -> new),
+        or without its updates (``delete_updates``).
 
         The shared variables that are not swapped stay shared with this function. ``share_memory`` and ``profile``
         change nothing.
