@@ -393,8 +393,8 @@ class Function:
 
         One sequence for each input (but those with an update, which carry their own values), all of one length n: a
         range, a list of numbers, or an array whose first dimension counts the calls. Returns each output's n values
-        stacked; updates carry from each call to the next, and are stored when all have run. Where some calls have other shapes (a clipped last minibatch), runs of equal
-        shapes become programs of their own.
+        stacked; updates carry from each call to the next, and are stored when all have run. Where some calls have other
+        shapes (a clipped last minibatch), runs of equal shapes become programs of their own.
 
         Raises ValueError for sequences of differing lengths, and for outputs whose shapes differ between calls,
         before anything runs; an error in one of the calls leaves every shared value as it was.
