@@ -36,24 +36,21 @@ class HostPlan:
         self.values: list[Variable] = []
         self.slices: list[tuple[Apply, Part]] = []
         self.eager = False
+        known = self.fixed | self.called
         for node in order:
-            self._look(node)
+            self._look(node, known)
         self.values = list(dict.fromkeys(self.values))
         self.needed = [*self.values, *[v for _, p in self.slices for v in p.inputs if v not in self.fixed]]
-        self.order = [n for n in toposort(self.needed) if any(v in self.called for v in n.outputs)]
-        self.positions = {v: k for k, v in enumerate(self.inputs)}
         below = set(ancestors(self.needed, stop={v for n in order if isinstance(n.op, Shape) for v in n.inputs}))
         self.reads = [k for k, v in enumerate(self.inputs) if v in below]
         self.reads_shared = [k for k, v in enumerate(self.shared) if v in below]
-        self.sized = self._sized()
         self._shapes: dict[Any, Any] = {}
         self._memory: dict[Any, Settled] = {}
 
     def __bool__(self) -> bool:
         return bool(self.values or self.slices)
 
-    def _look(self, node: Apply) -> None:
-        known = self.fixed | self.called
+    def _look(self, node: Apply, known: set[Variable]) -> None:
         for v in node.op.structural(node):
             if v not in known:
                 self.eager = True
@@ -69,15 +66,6 @@ class HostPlan:
                     self.slices.append((node, part))
                 elif isinstance(part.entry, tuple):
                     self.eager = True
-
-    def _sized(self) -> list[Variable]:
-        """The variables whose shapes the plan asks for."""
-        wanted = [n.inputs[0] for n, _ in self.slices]
-        wanted += [n.inputs[0] for n in self.order if isinstance(n.op, Shape)]
-        for node in toposort(self.needed):
-            if isinstance(node.op, Shape):
-                wanted.append(node.inputs[0])
-        return list(dict.fromkeys(wanted))
 
     def settle(self, inputs: Sequence[np.ndarray], shared: Sequence[Any]) -> Settled:
         """The key and the starts for one call, from its arguments and the shared values; remembered."""

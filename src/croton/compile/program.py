@@ -110,12 +110,7 @@ class Program:
     def __call__(self, values: Sequence[Any]) -> Sequence[Any]:
         """Run once: returns the outputs as JAX arrays (or NumPy ones) and stores the updates."""
         with turn, jax.enable_x64(True):
-            arguments = list(values)
-            for container in self.containers:
-                value = container.value
-                if type(value) is np.ndarray:
-                    value = container.value = to_device(value)
-                arguments.append(value)
+            arguments = [*values, *self.shared_values()]
             if self.eager:
                 return self._run_eagerly(arguments)
             key: tuple[Any, ...] = ()
