@@ -1,6 +1,6 @@
 """croton: symbolic expressions, differentiated, made numerically safe, and compiled by XLA."""
 
-from croton import gradient, tensor
+from croton import gradient, printing, sparse, tensor
 from croton.compile import (
     DebugMode,
     Function,
@@ -45,7 +45,9 @@ __all__ = [
     "hessian",
     "jacobian",
     "pp",
+    "printing",
     "shared",
+    "sparse",
     "tensor",
 ]
 

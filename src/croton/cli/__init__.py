@@ -7,6 +7,7 @@ import sys
 import click
 
 from croton import __version__
+from croton.cli.check import check_scripts
 from croton.cli.run import run_script
 
 
@@ -31,6 +32,17 @@ def main() -> None:
 def run(floatX: str | None, script: str, args: tuple[str, ...]) -> None:
     """Run the old program SCRIPT, which imports theano, unchanged on croton. ARGS are the program's own."""
     sys.exit(run_script(script, args, floatX))
+
+
+@main.command(short_help="Say which old names programs use, and which of them croton lacks.")
+@click.argument("scripts", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False), metavar="SCRIPT...")
+def check(scripts: tuple[str, ...]) -> None:
+    """Report which names of theano, theanets and downhill each SCRIPT uses, and which of them croton lacks.
+
+    No program is run; those of Python 2 can be checked too. The exit code is 0 where nothing is lacking, 1 where
+    something is, 2 where a program cannot be read.
+    """
+    sys.exit(check_scripts(scripts))
 
 
 __all__ = ["main"]

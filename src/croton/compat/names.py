@@ -102,8 +102,8 @@ _TENSOR: dict[str, Row] = {
     "_shared": "croton:shared",
     "config": "croton.compat.config:config",
     "pprint": "croton:pp",
-    "hashtype": None,
-    "min_informative_str": None,
+    **_in("croton.compat.shims", "hashtype Rebroadcast"),
+    "min_informative_str": "croton.printing:min_informative_str",
     "ParamsType": None,
     "load": None,
     "python_all": "builtins:all",
@@ -199,7 +199,8 @@ _GOF_GRAPH: dict[str, Row] = {
 _GOF_OP: dict[str, Row] = {
     "Op": "croton.graph:Op",
     "get_test_value": "croton.compile:get_test_value",
-    **_never("PureOp COp OpenMPOp get_debug_values debug_assert debug_error_message missing_test_message"),
+    **_in("croton.compat.shims", "get_debug_values debug_assert debug_error_message missing_test_message"),
+    **_never("PureOp COp OpenMPOp"),
 }
 
 _OPTIMIZERS = """
@@ -211,7 +212,8 @@ _GOF: dict[str, Row] = {
     **_GRAPH,
     "MethodNotDefined": "croton.compat.shims:MethodNotDefined",
     "MissingInputError": "croton:MissingInputError",
-    **_never(_OPTIMIZERS + "PureOp OpenMPOp COp Generic generic InconsistencyError hashtype object2"),
+    **_never(_OPTIMIZERS + "PureOp OpenMPOp COp Generic generic InconsistencyError object2"),
+    "hashtype": "croton.compat.shims:hashtype",
 }
 
 _COMPILE: dict[str, Row] = {
@@ -235,8 +237,9 @@ _PRINTING: dict[str, Row] = {
     "pprint": "croton:pp",
     "debugprint": "croton:debugprint",
     "pydotprint": "croton.compat.shims:pydotprint",
-    "min_informative_str": None,
-    "var_descriptor": None,
+    "min_informative_str": "croton.printing:min_informative_str",
+    "var_descriptor": "croton.compat.shims:var_descriptor",
+    "_TagGenerator": None,
     "pydot_imported": Value(False),
 }
 
@@ -252,15 +255,19 @@ _SLINALG = """
 """
 
 _SCALAR: dict[str, Row] = {
-    "upcast": "croton.tensor:upcast",
-    **_never("Scalar ScalarOp UnaryScalarOp BinaryScalarOp Composite Identity identity all_types bool add mul sub pow"),
+    "upcast": "croton.tensor.types:upcast",
+    "all_types": Value(["bool", *_INTS, *_UINTS, *_FLOATS, *_COMPLEXES]),
+    **_never("Scalar ScalarOp UnaryScalarOp BinaryScalarOp Composite Identity identity bool add mul sub pow"),
     **_never("as_scalar get_scalar_type upgrade_to_float same_out float32 float64 int32 int64 int8 cast"),
     **_never("IntegerDivisionError ComplexError"),
 }
 
 _ASARRAY: dict[str, Row] = {"_asarray": "croton.compat.shims:_asarray"}
 
-_ASSERT: dict[str, Row] = {"Assert": "croton.tensor:Assert", "assert_op": "croton.tensor:assert_op"}
+_ASSERT: dict[str, Row] = {
+    **_in("croton.tensor", "Assert assert_op"),
+    "assert_": "croton.tensor:assert_op",
+}
 
 _VERSION: dict[str, Row] = {
     "version": Value("1.0.5"),
@@ -309,8 +316,8 @@ MODULES: dict[str, dict[str, Row] | str] = {
     "theano.configparser": {**_CONFIGURATION, "TheanoConfigParser": "croton.compat.config:Section"},
     "theano.configdefaults": _CONFIGURATION,
     "theano.updates": {"OrderedUpdates": "croton.compile:OrderedUpdates"},
-    "theano.gradient": _in("croton.gradient", _GRADIENTS),
-    "theano.ifelse": {"ifelse": "croton.tensor:ifelse", "IfElse": None},
+    "theano.gradient": {**_in("croton.gradient", _GRADIENTS), "format_as": "croton.compat.shims:format_as"},
+    "theano.ifelse": _in("croton.tensor", "ifelse IfElse"),
     "theano.raise_op": {**_ASSERT, "Raise": None},
     "theano.printing": _PRINTING,
     "theano.scalar": _SCALAR,
@@ -325,7 +332,7 @@ MODULES: dict[str, dict[str, Row] | str] = {
     "theano.gof.op": _GOF_OP,
     "theano.gof.type": {"Type": "croton.graph:Type", **_never("Generic generic")},
     "theano.gof.fg": {"MissingInputError": "croton:MissingInputError", "FunctionGraph": None},
-    "theano.gof.utils": {**_in("croton.compat.shims", "MethodNotDefined"), **_never("hashtype flatten scratchpad")},
+    "theano.gof.utils": {**_in("croton.compat.shims", "MethodNotDefined hashtype"), **_never("flatten scratchpad")},
     "theano.gof.null_type": _in("croton.gradient", "NullType"),
     "theano.gof.opt": _never(_OPTIMIZERS),
     "theano.gof.toolbox": _never("Feature ReplaceValidate NoOutputFromInplace"),
@@ -342,8 +349,11 @@ MODULES: dict[str, dict[str, Row] | str] = {
     "theano.compile.builders": _in("croton.compile", "OpFromGraph"),
     "theano.compile.sharedvalue": {**_SHARED, "generic": None},
     "theano.compile.nanguardmode": _in("croton.compile", "NanGuardMode"),
-    "theano.compile.monitormode": {**_in("croton.compile", "MonitorMode"), "detect_nan": None},
-    "theano.compile.debugmode": {**_in("croton.compile", "DebugMode"), **_never("DebugModeError InvalidValueError")},
+    "theano.compile.monitormode": _in("croton.compile", "MonitorMode detect_nan"),
+    "theano.compile.debugmode": {
+        **_in("croton.compile", "DebugMode"),
+        **_never("DebugModeError InvalidValueError default_make_thunk"),
+    },
     "theano.compile.profiling": _never("ProfileStats"),
     "theano.tensor": _TENSOR,
     "theano.tensor.basic": _TENSOR,
@@ -396,13 +406,13 @@ MODULES: dict[str, dict[str, Row] | str] = {
     "theano.tensor.nnet.conv": {"conv2d": "croton.compat.shims:old_conv2d", "ConvOp": None},
     "theano.tensor.nnet.conv3d2d": {"conv3d": "croton.compat.shims:old_conv3d"},
     "theano.tensor.nnet.corr": _never("CorrMM CorrMM_gradInputs CorrMM_gradWeights"),
-    "theano.tensor.nnet.neighbours": _in("croton.tensor.nnet", "images2neibs neibs2images Images2Neibs"),
-    "theano.tensor.nnet.blocksparse": _in("croton.tensor.nnet", "sparse_block_dot sparse_block_outer"),
-    "theano.tensor.nnet.ctc": _in("croton.tensor.nnet", "ctc"),
+    "theano.tensor.nnet.neighbours": _in("croton.tensor.nnet.neighbours", "images2neibs neibs2images Images2Neibs"),
+    "theano.tensor.nnet.blocksparse": _in("croton.tensor.nnet.blocksparse", "sparse_block_dot sparse_block_outer"),
+    "theano.tensor.nnet.ctc": _in("croton.tensor.nnet.ctc", "ctc"),
     "theano.tensor.signal": {},
     "theano.tensor.signal.pool": _in("croton.tensor.pool", _POOLING),
     "theano.tensor.signal.downsample": _in("croton.tensor.pool", "max_pool_2d"),
-    "theano.tensor.signal.conv": {"conv2d": "croton.compat.shims:signal_conv2d"},
+    "theano.tensor.signal.conv": {"conv2d": "croton.tensor.signal:conv2d"},
     "theano.sparse": _SPARSE,
     "theano.sparse.basic": _SPARSE,
     "theano.sparse.type": _in("croton.sparse", "SparseType"),
@@ -410,7 +420,7 @@ MODULES: dict[str, dict[str, Row] | str] = {
     "theano.typed_list": _never("TypedListType TypedListVariable append extend insert remove reverse length count"),
     "theano.misc": {},
     "theano.misc.safe_asarray": _ASARRAY,
-    "theano.misc.pkl_utils": _never("dump load StripPickler CompatUnpickler"),
+    "theano.misc.pkl_utils": _in("croton.compat.shims", "dump load StripPickler CompatUnpickler"),
     "theano.misc.strutil": _never("render_string"),
     "theano.d3viz": _never("d3viz d3write"),
     "theano.compat": {
@@ -425,7 +435,7 @@ MODULES: dict[str, dict[str, Row] | str] = {
     "theano.sandbox": {},
     "theano.sandbox.rng_mrg": _in("croton.tensor.random", "MRG_RandomStreams guess_n_streams"),
     "theano.sandbox.softsign": _in("croton.tensor.nnet", "softsign"),
-    "theano.sandbox.neighbours": _in("croton.tensor.nnet", "images2neibs neibs2images Images2Neibs"),
+    "theano.sandbox.neighbours": _in("croton.tensor.nnet.neighbours", "images2neibs neibs2images Images2Neibs"),
     "theano.sandbox.linalg": _in("croton.tensor.linalg", _NLINALG + _SLINALG),
     "theano.sandbox.linalg.ops": _in("croton.tensor.linalg", _NLINALG + _SLINALG),
     "theano.sandbox.multinomial": _never("MultinomialFromUniform"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any, NoReturn
 
+from croton.compat.reasons import why
+
 _PACKAGE = __name__.partition(".")[0]
 
 
@@ -21,7 +23,9 @@ class UnsupportedName(NotImplementedError):
         self.name, self.filename, self.lineno = name, filename, lineno
 
     def __str__(self) -> str:
-        return f"{self.name} is not supported by croton; it is used in {self.filename}, line {self.lineno}"
+        reason = why(self.name)
+        text = f"{self.name} is not supported by croton; it is used in {self.filename}, line {self.lineno}"
+        return f"{text} ({reason})" if reason else text
 
 
 def refuse(name: str) -> NoReturn:

@@ -2,9 +2,11 @@
 
 from croton.compile.arguments import In, Out, Param
 from croton.compile.function import Function, MissingInputError, UnusedInputError, function
-from croton.compile.modes import DebugMode, Mode, NanGuardMode, get_default_mode, get_mode
+from croton.compile.modes import DebugMode, Mode, MonitorMode, NanGuardMode, get_default_mode, get_mode
+from croton.compile.monitor import detect_nan
 from croton.compile.shared import shared
 from croton.compile.testvalues import get_test_value
+from croton.graph.updates import OrderedUpdates
 
 __all__ = [
     "DebugMode",
@@ -12,10 +14,13 @@ __all__ = [
     "In",
     "MissingInputError",
     "Mode",
+    "MonitorMode",
     "NanGuardMode",
+    "OrderedUpdates",
     "Out",
     "Param",
     "UnusedInputError",
+    "detect_nan",
     "function",
     "get_default_mode",
     "get_mode",

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from croton.graph.core import SharedVariable, Type, Variable
+from croton.sparse.value import inside, is_scipy
+from croton.tensor.types import TensorType
 
 
 class In:
@@ -88,13 +90,14 @@ def Param(
 def _checked_default(variable: Variable, value: Any, strict: bool, allow_downcast: bool | None) -> Any:
     if isinstance(value, SharedVariable):
         return value
-    return np.array(variable.type.filter(value, strict=strict, allow_downcast=allow_downcast))
+    checked = variable.type.filter(value, strict=strict, allow_downcast=allow_downcast)
+    return checked.copy() if is_scipy(checked) else np.array(checked)
 
 
 def exact_form(variable: Variable) -> tuple[Any, int]:
     """The dtype and rank of arrays that an input takes as they are; (None, 0) where there is more to check."""
     type_: Any = variable.type
-    plain = getattr(type_, "ndim", 0) > 0 and all(n is None for n in type_.shape)
+    plain = isinstance(type_, TensorType) and type_.ndim > 0 and all(n is None for n in type_.shape)
     return (type_.numpy_dtype, type_.ndim) if plain else (None, 0)
 
 
@@ -116,6 +119,8 @@ def accept_for(given: In, position: int, function_name: str) -> Callable[[Any], 
                 f"Bad input argument to function {function_name!r} at index {position} (0-based), "
                 f"{given.name or given.variable}: {error}"
             ) from None
-        return np.array(array) if ndim == 0 else array
+        if ndim == 0:
+            return np.array(array)
+        return inside(array) if is_scipy(array) else array
 
     return accept

@@ -16,15 +16,14 @@ from croton.compile.over import run_over
 from croton.compile.program import Program
 from croton.graph.clone import rebuild
 from croton.graph.core import Apply, Constant, SharedVariable, Variable, hooks, user_place
+from croton.graph.errors import MissingInputError
 from croton.graph.walk import ancestors, toposort
 from croton.graph.walk import inputs as edge
 from croton.settings import config
+from croton.sparse.types import SparseType, as_sparse_variable
+from croton.sparse.value import outside
 from croton.tensor.basic import as_tensor_variable, constant
 from croton.tensor.types import TensorType
-
-
-class MissingInputError(Exception):
-    """A graph needs the value of a variable that is not among the inputs."""
 
 
 class UnusedInputError(Exception):
@@ -144,14 +143,16 @@ class _Build:
         while True:
             known = {s for s, _ in self.pairs}
             roots = [*listed, *[n for _, n in self.pairs], *[g for _, g in self.givens.items()], *known]
-            found = [
-                v
+            updates = {s: new for n in toposort(roots) for s, new in n.op.default_updates(n).items()}
+            updates.update(
+                (v, v.default_update)
                 for v in edge(roots)
-                if isinstance(v, SharedVariable) and v.default_update is not None and v not in known and v not in skip
-            ]
+                if isinstance(v, SharedVariable) and v.default_update is not None and v not in updates
+            )
+            found = [v for v in updates if v not in known and v not in skip]
             if not found:
                 return
-            self.pairs += [(v, v.filter_update(v.default_update)) for v in found]
+            self.pairs += [(v, v.filter_update(updates[v])) for v in found]
 
     def _check_inputs(self, graph: Sequence[Variable]) -> None:
         given = set(self.variables)
@@ -277,6 +278,8 @@ def _given(old: Variable, new: Any, strict: bool) -> Variable:
     if not isinstance(new, Variable):
         if isinstance(old.type, TensorType):
             return constant(old.type.filter(new))
+        if isinstance(old.type, SparseType):
+            return as_sparse_variable(old.type.filter(new))
         raise TypeError(f"givens: {new!r} cannot stand for {old} of type {old.type}")
     if old.type.accepts(new.type):
         return new
@@ -308,6 +311,8 @@ class Function:
             (accept, *exact_form(v)) for accept, v in zip(self._filters, build.variables, strict=True)
         ]
         self._plain = not build.states and all(i.value is None for i in build.ins)
+        if any(isinstance(v.type, SparseType) for v in build.outputs):
+            self._plain = False
         self._form = build.form
         self._waits = not build.outputs and any(getattr(v.type, "ndim", 0) for v in build.variables)
 
@@ -329,11 +334,11 @@ class Function:
     def _finish(self, results: Sequence[Any]) -> Any:
         form = self._form
         if form is None:
-            return np.array(results[0])
+            return outside(results[0])
         if self._waits:
             for container in self._program.containers:
                 container.value.block_until_ready()
-        arrays = [np.array(r) for r in results]
+        arrays = [outside(r) for r in results]
         return dict(zip(form, arrays, strict=True)) if form else arrays
 
     def _call_bound(self, args: Sequence[Any], keywords: Mapping[str, Any]) -> Any:

@@ -15,12 +15,18 @@ import numpy as np
 
 from croton.compile.lower import Lowering, explain
 from croton.graph.core import Apply, Constant, SharedVariable, Variable
-from croton.graph.walk import ancestors, toposort
-from croton.tensor.index import IncSubtensor, Part, Subtensor, slice_bounds
+from croton.graph.walk import ancestors, needed, toposort
+from croton.tensor.index import Part, _Indexed, slice_bounds
 from croton.tensor.shape import Shape
 
 # What one call settles: the key a program is compiled for, the traced starts, and the host's values.
 Settled = tuple[tuple[Any, ...], np.ndarray]
+
+
+class _Beforehand(Lowering):
+    """Works out what must be known before a call runs."""
+
+    tells = False
 
 
 class HostPlan:
@@ -32,6 +38,8 @@ class HostPlan:
     def __init__(self, outputs: Sequence[Variable], inputs: Sequence[Variable], shared: Sequence[Variable]) -> None:
         self.inputs, self.shared = list(inputs), list(shared)
         order = toposort(outputs)
+        # What only a branch needs: an error in it counts when the branch is taken.
+        self.optional = set(order) - set(needed(outputs))
         self.fixed, self.called = _kinds(order, inputs, shared)
         self.values: list[Variable] = []
         self.slices: list[tuple[Apply, Part]] = []
@@ -56,11 +64,15 @@ class HostPlan:
                 self.eager = True
             elif v in self.called:
                 self.values.append(v)
+        if len(node.op.always(node)) < len(node.inputs):
+            self.values += [v for v in node.op.always(node) if v in self.called]
         if node.op.data_dependent and not all(v in self.fixed for v in node.inputs):
             self.eager = True
-        if isinstance(node.op, Subtensor | IncSubtensor):
+        if isinstance(node.op, _Indexed):
             for part in node.op.bounds(node):
                 if all(v in self.fixed for v in part.inputs):
+                    continue
+                if node in self.optional and not isinstance(part.entry, tuple):
                     continue
                 if all(v in known for v in part.inputs):
                     self.slices.append((node, part))
@@ -83,18 +95,27 @@ class HostPlan:
         return found
 
     def _settle(self, inputs: Sequence[np.ndarray], shared: Sequence[Any]) -> Settled:
-        lowering = Lowering()
+        lowering = _Beforehand()
         leaves: dict[Variable, Any] = dict(zip(self.inputs, inputs, strict=True))
         leaves.update(zip(self.shared, shared, strict=True))
         env: dict[Variable, Any] = {v: np.asarray(leaves[v]) for v in self.called if v in leaves}
         cuts: dict[Any, tuple[int, int, int]] = {}
         for node in toposort(self.needed):
-            self._host_node(node, env, leaves, cuts, lowering)
-        key: list[Any] = [(env[v].tobytes(), env[v].shape) for v in self.values]
+            try:
+                self._host_node(node, env, leaves, cuts, lowering)
+            except Exception:
+                if node not in self.optional:
+                    raise
+        key: list[Any] = [(env[v].tobytes(), env[v].shape) if v in env else None for v in self.values]
         starts = []
         for node, part in self.slices:
-            start, length, step = self._cut(node, part, env, leaves, cuts)
-            key.append((length, step))
+            try:
+                start, *rest = self._cut(node, part, env, leaves, cuts)
+            except Exception:
+                if node not in self.optional:
+                    raise
+                start, rest = 0, []
+            key.append(tuple(rest) or None)
             starts.append(start)
         return tuple(key), np.asarray(starts, "int64")
 
@@ -131,15 +152,15 @@ class HostPlan:
         upstream = {k for n, p in self.slices for k in [(n, p.position)] if n in set(order)}
         for node, part in self.slices:
             if (node, part.position) in upstream and (node, part.position) not in cuts:
-                for needed in toposort(part.inputs):
-                    self._host_node(needed, env, leaves, cuts, Lowering())
+                for below in toposort(part.inputs):
+                    self._host_node(below, env, leaves, cuts, _Beforehand())
                 self._cut(node, part, env, leaves, cuts)
         edge = [leaf for leaf in ancestors([v]) if leaf in leaves]
         settled = {s: env[s] for s in self.values if s in env}
         bounds = {k: cuts[k] for k in upstream}
         key = (
             v,
-            tuple(leaves[e].shape for e in edge),
+            tuple((leaves[e].shape, leaves[e].nbytes) for e in edge),
             tuple((s, x.tobytes()) for s, x in settled.items()),
             tuple((k, b[1:]) for k, b in sorted(bounds.items(), key=lambda item: id(item[0][0]))),
         )
@@ -150,13 +171,14 @@ class HostPlan:
     def bounds(self, key: tuple[Any, ...], starts: Any) -> dict[Any, Any]:
         """The slices of a program compiled for ``key``, their starts taken from the traced vector ``starts``."""
         own = key[len(self.values) :]
-        return {(n, p.position): (starts[k], *own[k]) for k, (n, p) in enumerate(self.slices)}
+        return {(n, p.position): (starts[k], *own[k]) for k, (n, p) in enumerate(self.slices) if own[k]}
 
     def settled(self, key: tuple[Any, ...]) -> dict[Variable, np.ndarray]:
         """The host's values that a program compiled for ``key`` has built in."""
         return {
-            v: np.frombuffer(data, v.type.dtype).reshape(shape)  # type: ignore[attr-defined]
-            for v, (data, shape) in zip(self.values, key, strict=False)
+            v: np.frombuffer(found[0], v.type.dtype).reshape(found[1])  # type: ignore[attr-defined]
+            for v, found in zip(self.values, key, strict=False)
+            if found is not None
         }
 
 
@@ -168,7 +190,7 @@ def _abstract_shape(v: Variable, edge: Sequence[Variable], leaves: Any, settled:
         return env[v]
 
     with jax.enable_x64(True):
-        structs = [jax.ShapeDtypeStruct(leaves[e].shape, e.type.dtype) for e in edge]  # type: ignore[attr-defined]
+        structs = [jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), leaves[e]) for e in edge]
         return jax.eval_shape(compute, *structs).shape
 
 

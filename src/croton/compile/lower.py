@@ -7,16 +7,21 @@ depend on data. What depends only on constants and shapes is NumPy's throughout,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from croton.compile.choice import choose
 from croton.compile.layout import Transposed, lower_transposed, narrow_product, plain
+from croton.compile.loops import run_loop
+from croton.compile.signals import NeedsValue, tell
 from croton.graph.core import Apply, Constant, Type, Variable
-from croton.graph.derivative import Derivative, Mark
-from croton.graph.walk import toposort
+from croton.graph.derivative import Derivative, Mark, between
+from croton.graph.walk import needed, toposort
+from croton.sparse.value import inside, moved, moving
 
 Env = dict[Variable, Any]
 # A condition that must hold when the program has run, and the exception to raise if it does not.
@@ -28,7 +33,12 @@ class Lowering:
     the host.
 
     ``checks`` gathers the conditions met on the way. ``eager``: values may be looked at, for there is no program.
+    ``tells``: whether what is to be told of values is told, as it is not where they are only worked out beforehand.
     """
+
+    tells = True
+    # Whether loops are run step by step, so that every value passes by.
+    by_hand = False
 
     def __init__(
         self,
@@ -41,6 +51,16 @@ class Lowering:
         self.eager = eager
         self.checks: list[Check] = []
         self.offsets: dict[Apply, Any] = {}
+        # The derivatives being taken around what is evaluated, outermost first.
+        self.forms: tuple[str, ...] = ()
+        # Programs of loops, which an eager run compiles one by one.
+        self.programs: dict[Any, Any] = {}
+
+    def child(self) -> Lowering:
+        """A lowering for a part of the program that is traced by itself, such as a loop's step."""
+        child = Lowering()
+        child.forms, child.tells = self.forms, self.tells
+        return child
 
     # --- what ops may ask of their context ---
 
@@ -55,6 +75,15 @@ class Lowering:
         if self.eager:
             return np.asarray(jax.lax.stop_gradient(value))
         raise NeedsValue(f"{node.op} needs a value that only the running program knows")
+
+    def loop(self, node: Apply, values: Sequence[Any]) -> tuple[Any, ...]:
+        """The results of a `Scan` node."""
+        return run_loop(self, node, values)
+
+    def tell(self, action: Callable[[np.ndarray], None], value: Any) -> None:
+        """Have ``action`` called with ``value`` each time that the program has computed it, in the program's order."""
+        if self.tells:
+            jax.debug.callback(partial(tell, action), plain(value), ordered=True)
 
     def marked(self, node: Apply, value: Any) -> Any:
         """The value of a Mark: stopped, or moved by the offset that is being differentiated with respect to."""
@@ -73,7 +102,7 @@ class Lowering:
     def evaluate(self, wanted: Iterable[Variable], env: Env) -> None:
         """Put the values of ``wanted`` into ``env``, from those that it has."""
         wanted = list(wanted)
-        order = [n for n in toposort(wanted, stop=env) if any(v not in env for v in n.outputs)]
+        order = [n for n in needed(wanted, stop=env) if any(v not in env for v in n.outputs)]
         groups: dict[Any, list[Apply]] = {}
         for node in order:
             if isinstance(node.op, Derivative):
@@ -82,7 +111,7 @@ class Lowering:
                 groups.setdefault(key, []).append(node)
         for group in groups.values():
             self._differentiate(group, order, wanted, env)
-        for node in toposort(wanted, stop=env) if groups else order:
+        for node in needed(wanted, stop=env) if groups else order:
             self.apply(node, env)
 
     def value(self, v: Variable, env: Env) -> Any:
@@ -92,13 +121,16 @@ class Lowering:
         if v in self.settled:
             return self.settled[v]
         if isinstance(v, Constant):
-            return np.asarray(v.data)
+            return inside(v.data)
         raise KeyError(f"{v} has no value")
 
     def apply(self, node: Apply, env: Env) -> None:
         """Compute one node's outputs into ``env``."""
-        if all(v in self.settled for v in node.outputs):
+        if all(v in self.settled for v in node.outputs) and not node.op.tells:
             env.update((v, self.settled[v]) for v in node.outputs)
+            return
+        if len(node.op.always(node)) < len(node.inputs):
+            env.update(zip(node.outputs, choose(self, node, env), strict=True))
             return
         values = [self.value(v, env) for v in node.inputs]
         for k, v in enumerate(node.inputs):
@@ -129,11 +161,13 @@ class Lowering:
         op: Derivative = group[0].op  # type: ignore[assignment]
         sources, seeds, _, _ = op.split(group[0].inputs)
         wrt = list(dict.fromkeys(w for n in group for w in n.op.split(n.inputs)[2]))  # type: ignore[attr-defined]
-        active = _between(sources, wrt)
+        active = between(sources, wrt)
         inside = {v for n in active for v in n.outputs}
-        around = [v for n in active for v in n.inputs if v not in inside] + [s for s in sources if s not in inside]
+        # What only a branch needs is left to it, inside the pass.
+        met = [n for n in needed(sources) if n in active]
+        around = [v for n in met for v in n.op.always(n) if v not in inside] + [s for s in sources if s not in inside]
         self.evaluate([*around, *seeds, *[w for w in wrt if w not in inside]], env)
-        users = [v for n in order if n not in active for v in n.inputs]
+        users = [v for n in order if n not in active for v in n.op.always(n)]
         shared = [v for v in dict.fromkeys([*users, *wanted]) if v in inside and v not in env]
         # The leaves too: a derivative within this one may have its own way between the same nodes.
         base = {v: x for v, x in env.items() if v.owner is None}
@@ -145,7 +179,11 @@ class Lowering:
 
         start = [self._point(w, base, inside) for w in wrt]
         seed_values = [plain(self.value(s, env)) for s in seeds]
-        by_node = self._form(op.form, inner, start, seed_values, sources, wrt, group, env, shared, conditions)
+        self.forms, around_this = (*self.forms, op.form), self.forms
+        try:
+            by_node = self._form(op.form, inner, start, seed_values, sources, wrt, group, env, shared, conditions)
+        finally:
+            self.forms = around_this
         for node, values in by_node:
             env.update(zip(node.outputs, values, strict=True))
 
@@ -155,7 +193,7 @@ class Lowering:
             # it.
             shape = self._shape(w.owner.inputs[0], base)  # type: ignore[union-attr]
             return jnp.zeros(shape, w.type.dtype)  # type: ignore[attr-defined]
-        return jnp.asarray(plain(base[w]))
+        return moving(plain(base[w]))
 
     def _shape(self, v: Variable, base: Env) -> tuple[int, ...]:
         if v in base:
@@ -163,6 +201,7 @@ class Lowering:
 
         def compute() -> Any:
             scratch = Lowering(self.bounds, self.settled, self.eager)
+            scratch.tells = False
             env = dict(base)
             scratch.evaluate([v], env)
             return env[v]
@@ -188,7 +227,7 @@ class Lowering:
                 if w.owner is not None and isinstance(w.owner.op, Mark) and w not in base:
                     self.offsets[w.owner] = p
                 else:
-                    env[w] = p
+                    env[w] = moved(base[w], p)
             self.evaluate([*sources, *shared], env)
             conditions[:] = self.checks
             return [jnp.asarray(plain(env[s])) for s in sources], ([env[v] for v in shared], [c for c, _ in conditions])
@@ -223,26 +262,8 @@ class Lowering:
         self.checks += [(c, error) for c, (_, error) in zip(met, conditions, strict=True)]
         if form == "forward":
             return [(n, list(pushed)) for n in group]
-        by_wrt = dict(zip(wrt, taken, strict=True))
+        by_wrt = {w: moved(env.get(w), t) for w, t in zip(wrt, taken, strict=True)}
         return [(n, [by_wrt[w] for w in n.op.split(n.inputs)[2]]) for n in group]  # type: ignore[attr-defined]
-
-
-def _between(sources: Sequence[Variable], wrt: Sequence[Variable]) -> dict[Apply, None]:
-    """The nodes between wrt and sources, in order: those whose values depend on a wrt."""
-    order = toposort(sources)
-    starts = {w for w in wrt if w.owner is None}
-    marks = {w.owner for w in wrt if w.owner is not None}
-    reach = set(starts)
-    active: dict[Apply, None] = {}
-    for node in order:
-        if node in marks or any(v in reach for v in node.inputs):
-            reach.update(node.outputs)
-            active[node] = None
-    return active
-
-
-class NeedsValue(Exception):
-    """A value was needed on the host that only the running program knows."""
 
 
 class Explained(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -83,6 +84,31 @@ class NanGuardMode(Mode):
     nan_is_error: bool = True
     inf_is_error: bool = True
     big_is_error: bool = True
+    linker: str | None = field(default=None, kw_only=True)
+    optimizer: str | None = field(default="default", kw_only=True)
+    included: frozenset[str] = field(default=frozenset(), kw_only=True)
+    excluded: frozenset[str] = field(default=frozenset(), kw_only=True)
+
+
+@dataclass(frozen=True)
+class MonitorMode(Mode):
+    """Run op by op, calling ``pre_func`` before and ``post_func`` after each op with its number, its node and a record.
+
+    The record's ``inputs`` and ``outputs`` are lists of one-element lists that hold the arrays; a derivative is one
+    op. Slow: for looking at what happens. As theano.compile.MonitorMode.
+
+    >>> import croton, croton.tensor as T
+    >>> x = T.dscalar('x')
+    >>> show = lambda i, node, fn: print(i, node, fn.outputs[0][0])
+    >>> f = croton.function([x], T.exp(x) * 2, mode=croton.compile.MonitorMode(post_func=show))
+    >>> f(0.0)
+    0 exp(x) 1.0
+    1 mul(exp.0, 2) 2.0
+    array(2.)
+    """
+
+    pre_func: Callable[[int, Any, Any], None] | None = None
+    post_func: Callable[[int, Any, Any], None] | None = None
     linker: str | None = field(default=None, kw_only=True)
     optimizer: str | None = field(default="default", kw_only=True)
     included: frozenset[str] = field(default=frozenset(), kw_only=True)

@@ -9,16 +9,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from croton.compile.lower import Env, Lowering, _between
+from croton.compile.choice import taken
+from croton.compile.lower import Env, Lowering
 from croton.compile.modes import NanGuardMode
 from croton.graph.core import Apply, Variable
-from croton.graph.derivative import Derivative
+from croton.graph.derivative import Derivative, between
+from croton.sparse.value import Sparse, moved, moving
+from croton.tensor.control import IfElse
 
 BIG = 1e10
 
 
 class GuardedLowering(Lowering):
     """An eager lowering that raises AssertionError at the first op whose result, or whose derivative, is not sound."""
+
+    by_hand = True
 
     def __init__(self, mode: NanGuardMode) -> None:
         super().__init__(eager=True)
@@ -34,6 +39,7 @@ class GuardedLowering(Lowering):
         """AssertionError if a concrete float ``value`` holds NaN (or infinity, or huge numbers, where they count as
         errors).
         """
+        value = value.data if isinstance(value, Sparse) else value
         if isinstance(value, jax.core.Tracer) or not jnp.issubdtype(jnp.asarray(value).dtype, jnp.inexact):
             return
         array = np.asarray(value)
@@ -66,7 +72,7 @@ class GuardedLowering(Lowering):
         op: Derivative = group[0].op  # type: ignore[assignment]
         sources, seeds, _, _ = op.split(group[0].inputs)
         wrt = list(dict.fromkeys(w for n in group for w in n.op.split(n.inputs)[2]))  # type: ignore[attr-defined]
-        active = _between(sources, wrt)
+        active = between(sources, wrt)
         self.evaluate([*sources, *seeds, *wrt], env)
         cotangents: dict[Variable, Any] = {}
         for source, seed in zip(sources, seeds, strict=True):
@@ -77,23 +83,29 @@ class GuardedLowering(Lowering):
                 self._pull(node, cotangents, env)
         for node in group:
             for v, w in zip(node.outputs, node.op.split(node.inputs)[2], strict=True):  # type: ignore[attr-defined]
-                env[v] = cotangents.get(w, jnp.zeros_like(jnp.asarray(self.value(w, env))))
+                own = self.value(w, env)
+                env[v] = moved(own, cotangents.get(w, jnp.zeros_like(moving(own))))
 
     def _pull(self, node: Apply, cotangents: dict[Variable, Any], env: Env) -> None:
         """Add to the inputs' cotangents what comes back through one node."""
         if isinstance(node.op, Derivative):
             self._pull_whole(node, cotangents, env)
             return
+        if isinstance(node.op, IfElse):
+            for v, source in zip(node.outputs, taken(self, node, env) or (), strict=True):
+                if v in cotangents:
+                    _add(cotangents, source, cotangents[v])
+            return
         values = [self.value(v, env) for v in node.inputs]
-        floats = [k for k, v in enumerate(values) if jnp.issubdtype(jnp.asarray(v).dtype, jnp.inexact)]
+        floats = [k for k, v in enumerate(values) if _moves(v)]
 
-        def forward(*moving: Any) -> Any:
+        def forward(*points: Any) -> Any:
             given = list(values)
-            for k, v in zip(floats, moving, strict=True):
-                given[k] = v
-            return list(Lowering.compute(self, node, given))
+            for k, v in zip(floats, points, strict=True):
+                given[k] = moved(given[k], v)
+            return list(map(moving, Lowering.compute(self, node, given)))
 
-        outputs, pull = jax.vjp(forward, *[jnp.asarray(values[k]) for k in floats])
+        outputs, pull = jax.vjp(forward, *[moving(values[k]) for k in floats])
         seeds = [
             cotangents.get(
                 v,
@@ -111,12 +123,12 @@ class GuardedLowering(Lowering):
         leaves = [v for v in dict.fromkeys([*_edge(sources, env), *inner_wrt, *seeds]) if _moves(self.value(v, env))]
         fixed = {v: x for v, x in env.items() if v.owner is None}
 
-        def forward(*moving: Any) -> Any:
-            inner = {**fixed, **dict(zip(leaves, moving, strict=True))}
+        def forward(*points: Any) -> Any:
+            inner = {**fixed, **{v: moved(self.value(v, env), p) for v, p in zip(leaves, points, strict=True)}}
             Lowering(eager=True).evaluate(node.outputs, inner)
-            return [inner[v] for v in node.outputs]
+            return [moving(inner[v]) for v in node.outputs]
 
-        outputs, pull = jax.vjp(forward, *[jnp.asarray(self.value(v, env)) for v in leaves])
+        outputs, pull = jax.vjp(forward, *[moving(self.value(v, env)) for v in leaves])
         seeds_back = [cotangents.get(v, jnp.zeros_like(o)) for v, o in zip(node.outputs, outputs, strict=True)]
         for v, g in zip(leaves, pull(seeds_back), strict=True):
             self.inspect(g, node, f"the second derivative, with respect to {v}, of", ())
@@ -130,7 +142,7 @@ def _edge(sources: Iterable[Variable], env: Env) -> list[Variable]:
 
 
 def _moves(value: Any) -> bool:
-    return jnp.issubdtype(jnp.asarray(value).dtype, jnp.inexact)
+    return jnp.issubdtype(moving(value).dtype, jnp.inexact)
 
 
 def _add(cotangents: dict[Variable, Any], v: Variable, g: Any) -> None:
@@ -138,5 +150,5 @@ def _add(cotangents: dict[Variable, Any], v: Variable, g: Any) -> None:
 
 
 def _brief(value: Any) -> str:
-    array = np.asarray(value)
+    array = np.asarray(value.data if isinstance(value, Sparse) else value)
     return f"{array}" if array.size <= 4 else f"{array.dtype}{array.shape} from {array.min()} to {array.max()}"

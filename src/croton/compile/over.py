@@ -10,12 +10,15 @@ import jax
 import numpy as np
 
 from croton.compile.program import Program, raise_failed, store, turn
+from croton.compile.signals import hear
+from croton.sparse.types import SparseType
 
 
 def run_over(
     program: Program, filters: Sequence[Callable[[Any], np.ndarray]], sequences: Sequence[Any], name: str
 ) -> list[np.ndarray]:
     """The stacked outputs of the calls whose arguments the sequences give, updates carried from each to the next."""
+    _refuse_sparse(program, name)
     columns = _columns(filters, sequences, name)
     with turn, jax.enable_x64(True):
         if program.eager:
@@ -31,6 +34,8 @@ def run_over(
             carry = [*carry[: program.first_updated], *news]
             pieces.append(outputs)
             failures.append((flags, errors))
+        if program.tells:
+            hear()
         for flags, errors in failures:
             if errors:
                 raise_failed(np.asarray(flags).all(axis=0), errors)
@@ -38,6 +43,15 @@ def run_over(
         jax.block_until_ready(carry)
         store(program.written, carry[program.first_updated :])
         return [np.concatenate([np.asarray(p[k]) for p in pieces]) for k in range(len(program.outputs))]
+
+
+def _refuse_sparse(program: Program, name: str) -> None:
+    for v in (*program.inputs, *program.outputs, *program.updated):
+        if isinstance(v.type, SparseType):
+            raise NotImplementedError(
+                f"over: function {name!r} has the sparse {v} as an input, an output or an update: calls whose sparse "
+                "matrices differ in their entries do not stack; call the function once for each"
+            )
 
 
 def _columns(filters: Sequence[Callable[[Any], np.ndarray]], sequences: Sequence[Any], name: str) -> list[Any]:
@@ -113,10 +127,10 @@ def _steady(program: Program, runs: Sequence[Any], columns: Sequence[Any], carry
 def _shapes(program: Program, key: Any, values: Sequence[Any], carry: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     """The shapes of the outputs and of the updated values of one call."""
     cache = program.__dict__.setdefault("_shapes_of_calls", {})
-    cache_key = (key, tuple(v.shape for v in values), tuple(v.shape for v in carry))
+    cache_key = (key, tuple(v.shape for v in values), tuple((v.shape, v.nbytes) for v in carry))
     if cache_key not in cache:
         starts = jax.ShapeDtypeStruct((len(program.plan.slices),), "int64")
-        structs = [starts, *[_struct(v) for v in [*values, *carry]]]
+        structs = [starts, *[jax.tree.map(_struct, v) for v in [*values, *carry]]]
         outputs, news = jax.eval_shape(lambda s, *v: program.trace(key, s, v, [])[:2], *structs)
         program.traces -= 1
         cache[cache_key] = [o.shape for o in outputs], [n.shape for n in news]

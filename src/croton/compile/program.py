@@ -15,19 +15,22 @@ import numpy as np
 from croton.compile.host import HostPlan
 from croton.compile.layout import plain
 from croton.compile.lower import Lowering, NeedsValue
-from croton.compile.modes import DebugMode, Mode, NanGuardMode
+from croton.compile.modes import DebugMode, Mode, MonitorMode, NanGuardMode
+from croton.compile.monitor import MonitoredLowering
 from croton.compile.nanguard import GuardedLowering
+from croton.compile.prepare import prepare
+from croton.compile.signals import hear
 from croton.graph.core import SharedVariable, Variable, hooks
-from croton.graph.derivative import Derivative, settle
-from croton.graph.rewriting import rewrite
 from croton.graph.walk import inputs as edge
 from croton.graph.walk import toposort
 from croton.settings import config
+from croton.sparse.types import SparseType
+from croton.sparse.value import Sparse, fitted, on_device
 
 
 def to_device(value: Any) -> Any:
     """A shared value as a JAX array of its own dtype; must be called where 64 bits are enabled."""
-    return jnp.array(value, copy=True) if isinstance(value, np.ndarray) else value
+    return jax.tree.map(jnp.array, value) if isinstance(value, np.ndarray | Sparse) else value
 
 
 def to_host(value: Any) -> Any:
@@ -79,9 +82,7 @@ class Program:
         updates: Sequence[tuple[SharedVariable, Variable]],
         mode: Mode,
     ) -> None:
-        wanted = settle([*outputs, *[new for _, new in updates]])
-        differentiates = any(isinstance(n.op, Derivative) for n in toposort(wanted))
-        wanted = rewrite(wanted, [r for r in mode.rules() if differentiates or "derivative" not in r.tags])
+        wanted = prepare([*outputs, *[new for _, new in updates]], mode)
         self.inputs = list(inputs)
         self.outputs, self.news = wanted[: len(outputs)], wanted[len(outputs) :]
         updated = [s for s, _ in updates]
@@ -94,9 +95,12 @@ class Program:
         self.plan = HostPlan(wanted, self.inputs, self.shared)
         self.planned = bool(self.plan)
         self.mode = mode
-        self.eager = self.plan.eager or isinstance(mode, NanGuardMode | DebugMode)
-        self.checked = self._is_checked(wanted)
+        self.eager = self.plan.eager or isinstance(mode, NanGuardMode | DebugMode | MonitorMode)
+        self.tells = any(n.op.tells for n in toposort(wanted))
+        self.checked = self.tells or self._is_checked(wanted)
+        self.sparse = any(isinstance(v.type, SparseType) for v in (*self.inputs, *self.shared))
         self.traces = 0
+        self._loops: dict[Any, Any] = {}
         self.quick: Callable[[list[Any]], Sequence[Any]] | None = None
         self._compiled_before = False
         self._compiled: dict[Any, tuple[Callable[..., Any], list[Any], bool]] = {}
@@ -114,32 +118,34 @@ class Program:
             if self.eager:
                 return self._run_eagerly(arguments)
             key: tuple[Any, ...] = ()
-            if self.planned:
-                key, starts = self.plan.settle(values, arguments[len(values) :])
-                arguments.append(starts)
-            found = self._compiled.get(key)
-            if found is None:
-                found = self._compile(key, arguments)
-            run, errors, consumes = found
             try:
+                if self.planned:
+                    key, starts = self.plan.settle(values, arguments[len(values) :])
+                    arguments.append(starts)
+                found = self._compiled.get(key)
+                if found is None:
+                    found = self._compile(key, arguments)
+                run, errors, consumes = found
                 if consumes:
                     with Uninterrupted():
                         outputs, *news, flags = run(*arguments)
-                        store(self.written, news)
+                        store(self.written, list(map(fitted, news)) if self.sparse else news)
                 else:
                     outputs, *news, flags = self._run_unconsumed(run, errors, arguments)
             except NeedsValue:
                 self.eager = True
                 return self._run_eagerly(arguments)
+            if self.tells:
+                hear()
             if errors:
                 raise_failed(flags, errors)
             if not consumes:
-                store(self.written, news)
+                store(self.written, list(map(fitted, news)) if self.sparse else news)
             return outputs
 
     def _run_unconsumed(self, run: Any, errors: list[Any], arguments: list[Any]) -> Any:
         """A program's results; where one serves every call and nothing is checked, ``quick`` is set for the next."""
-        if self.planned or errors or self._compiled_before:
+        if self.planned or self.checked or self._compiled_before or self.sparse:
             return run(*arguments)
         self._compiled_before = True
         narrow = all(np.dtype(a.dtype).itemsize <= 4 for a in arguments)
@@ -190,7 +196,7 @@ class Program:
         values = []
         for container in self.containers:
             value = container.value
-            if type(value) is np.ndarray:
+            if type(value) is np.ndarray or (type(value) is Sparse and type(value.data) is np.ndarray):
                 value = container.value = to_device(value)
             values.append(value)
         return values
@@ -220,32 +226,42 @@ class Program:
         lowering = Lowering(self.plan.bounds(key, starts), self.plan.settled(key))
         env = dict(zip([*self.inputs, *self.shared], leaves, strict=True))
         lowering.evaluate([*self.outputs, *self.news], env)
-        outputs = [jnp.asarray(plain(lowering.value(v, env))) for v in self.outputs]
-        news = self._own([jnp.asarray(plain(lowering.value(v, env))) for v in self.news], leaves)
+        outputs = [on_device(plain(lowering.value(v, env))) for v in self.outputs]
+        news = self._own([on_device(plain(lowering.value(v, env))) for v in self.news], leaves)
         errors[:] = [error for _, error in lowering.checks]
         flags = jnp.stack([jnp.asarray(c) for c, _ in lowering.checks]) if errors else ()
         return outputs, news, flags
 
     def _own(self, news: Sequence[Any], leaves: Sequence[Any]) -> list[Any]:
         """New shared values that share their buffers with nothing else."""
-        taken = {id(leaf) for leaf in leaves}
+        taken = {id(leaf) for leaf in jax.tree.leaves(leaves)}
+        parts, form = jax.tree.flatten(news)
         owned = []
-        for new in news:
+        for new in parts:
             owned.append(jnp.copy(new) if id(new) in taken else new)
             taken.add(id(new))
-        return owned
+        made: list[Any] = jax.tree.unflatten(form, owned)
+        return made
+
+    def _eager_lowering(self) -> Lowering:
+        if isinstance(self.mode, NanGuardMode):
+            return GuardedLowering(self.mode)
+        return MonitoredLowering(self.mode) if isinstance(self.mode, MonitorMode) else Lowering(eager=True)
 
     def _run_eagerly(self, arguments: Sequence[Any]) -> list[Any]:
-        lowering = GuardedLowering(self.mode) if isinstance(self.mode, NanGuardMode) else Lowering(eager=True)
-        leaves = [jnp.array(v) for v in arguments[: len(self.inputs)]]
+        lowering = self._eager_lowering()
+        lowering.programs = self._loops
+        leaves = [jax.tree.map(jnp.array, v) for v in arguments[: len(self.inputs)]]
         known = [*leaves, *arguments[len(self.inputs) : len(self.inputs) + len(self.shared)]]
         env: dict[Variable, Any] = dict(zip([*self.inputs, *self.shared], known, strict=True))
         lowering.evaluate([*self.outputs, *self.news], env)
+        if self.tells:
+            hear()
         for condition, error in lowering.checks:
             if not bool(condition):
                 raise error()
         outputs = [lowering.value(v, env) for v in self.outputs]
-        store(self.written, [jnp.array(lowering.value(v, env), copy=True) for v in self.news])
+        store(self.written, [fitted(jax.tree.map(jnp.array, lowering.value(v, env))) for v in self.news])
         return outputs
 
 

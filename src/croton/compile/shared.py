@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from croton.graph.core import GenericType, SharedVariable, Variable
+from croton.sparse.types import SparseTensorSharedVariable, SparseType
+from croton.sparse.value import FORMATS, is_scipy
 from croton.tensor.types import DTYPES, TensorType
 from croton.tensor.variable import TensorSharedVariable
 
@@ -21,8 +23,8 @@ def shared(
     broadcastable: Sequence[bool] | None = None,
     target: str | None = None,
 ) -> Any:
-    """A shared variable that begins with a copy of ``value``: an array or a number, whose dtype it keeps, or any
-    other object.
+    """A shared variable that begins with a copy of ``value``: an array, a number or a SciPy matrix in
+    the format csr or csc, whose dtype it keeps, or any other object.
 
     ``strict`` and ``allow_downcast`` say what ``set_value`` takes; ``broadcastable`` which dimensions always have
     length 1 (none if None). ``borrow`` is accepted: the value is copied all the same, so that no program ever works
@@ -38,6 +40,9 @@ def shared(
         raise TypeError(f"shared variables hold values, not symbolic ones: got {value}")
     if target not in (None, "cpu"):
         raise TypeError(f"shared(target={target!r}): only None and 'cpu' are known; JAX decides where values live")
+    if is_scipy(value) and value.format in FORMATS and value.ndim == 2:
+        type_ = SparseType(value.format, str(value.dtype))
+        return SparseTensorSharedVariable(name, type_, value, strict, allow_downcast)
     dtype = _dtype_of(value)
     if dtype is None:
         return SharedVariable(name, GenericType(), value, strict, allow_downcast)

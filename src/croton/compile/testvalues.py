@@ -13,6 +13,7 @@ from croton.graph.core import Apply, Constant, SharedVariable, Variable
 from croton.graph.derivative import Derivative, settle
 from croton.graph.walk import inputs as edge
 from croton.settings import config
+from croton.sparse.value import inside, outside
 
 
 class MissingTestValue(AttributeError):
@@ -45,11 +46,11 @@ def compute(node: Apply, policy: str) -> None:
         return
     with jax.enable_x64(True), config(compute_test_value="off"):
         lowering = Lowering(eager=True)
-        env: dict[Variable, Any] = {v: np.asarray(x) for v, x in values.items()}
+        env: dict[Variable, Any] = {v: inside(x) for v, x in values.items()}
         settled = settle(node.outputs)
         lowering.evaluate(settled, env)
         for condition, make_error in lowering.checks:
             if not bool(condition):
                 raise make_error()
         for v, same in zip(node.outputs, settled, strict=True):
-            v.tag.test_value = np.array(env[same])
+            v.tag.test_value = outside(env[same])

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from croton.gradient.errors import DisconnectedInputError, DisconnectedType, NullTypeGradError
-from croton.gradient.identities import Undefined
 from croton.graph.core import Apply, Type, Variable
 from croton.graph.derivative import Derivative, held_apart, is_discrete
 from croton.graph.walk import toposort
 from croton.settings import config
+from croton.sparse.types import SparseType
 from croton.tensor.basic import as_tensor_variable, cast, constant
 from croton.tensor.construct import zeros_like
 from croton.tensor.types import TensorType
@@ -41,8 +41,10 @@ def _reach(sources: Iterable[Variable], stop: Set[Variable]) -> set[Variable]:
     """The variables to which a derivative of ``sources`` can flow; to those in ``stop``, but not through them."""
     reach = set(sources)
     for node in reversed(toposort(reach)):
-        if any(v in reach and v not in stop for v in node.outputs):
-            reach.update(v for v, open_ in zip(node.inputs, node.op.connected(node), strict=True) if open_)
+        hit = [v for v in node.outputs if v in reach and v not in stop]
+        if hit:
+            open_ = node.op.connected_from(node, hit)
+            reach.update(v for v, connected in zip(node.inputs, open_, strict=True) if connected)
     return reach
 
 
@@ -55,12 +57,13 @@ def _connected(sources: Sequence[Variable], wrt: Sequence[Variable], stopped: Se
 def _undefined(
     sources: Sequence[Variable], wrt: Sequence[Variable], stopped: Sequence[Variable]
 ) -> dict[Variable, Apply]:
-    """For each wrt that lies behind a node without a derivative, that node."""
+    """For each wrt that lies behind a node without a derivative (by an input that it is connected to), that node."""
     stop = set(stopped)
     found: dict[Variable, Apply] = {}
     for v in _reach(sources, stop) - stop:
-        if v.owner is not None and isinstance(v.owner.op, Undefined):
-            behind = _reach(v.owner.inputs, stop)
+        if v.owner is not None and getattr(v.owner.op, "undefined", False):
+            open_ = v.owner.op.connected(v.owner)
+            behind = _reach([i for i, o in zip(v.owner.inputs, open_, strict=True) if o], stop)
             found.update((w, v.owner) for w in wrt if w in behind)
     return found
 
@@ -162,7 +165,7 @@ def _reverse(
             f"{what}: the derivative with respect to {w} is not defined, for it would pass through {node}, "
             "which has none"
         )
-    found = [isinstance(w.type, TensorType) and c for w, c in zip(wrt, _connected(all_sources, wrt, held), strict=True)]
+    found = [_differentiable(w, what) and c for w, c in zip(wrt, _connected(all_sources, wrt, held), strict=True)]
     for w, c in zip(wrt, found, strict=True):
         if not c and w not in known:
             _complain(w, disconnected_inputs, what)
@@ -170,7 +173,7 @@ def _reverse(
     taken = [w for w, c in zip(wrt, found, strict=True) if c]
     outputs = iter(_derive("reverse", all_sources, all_seeds, taken, held) if taken else [])
     stand_in: dict[str, Callable[[Any], Any]] = {
-        "zero": lambda w: zeros_like(w, None if not is_discrete(w) else config.floatX),
+        "zero": lambda w: _zeros_like(w),
         "None": lambda w: None,
         "Disconnected": lambda w: DisconnectedType()(),
     }
@@ -180,6 +183,24 @@ def _reverse(
         return None if w in broken else given[w] if w in given else stand_in[return_disconnected](w)
 
     return [next(outputs) if c else standing(w) for w, c in zip(wrt, found, strict=True)]
+
+
+def _differentiable(w: Variable, what: str) -> bool:
+    """Whether ``w`` is a tensor, or a sparse matrix that a derivative can be taken by; TypeError for other sparse
+    ones.
+    """
+    if isinstance(w.type, SparseType) and (w.owner is not None or is_discrete(w) or what == "jacobian"):
+        raise TypeError(
+            f"{what}: the derivative by the sparse {w} is not supported: it is by sparse inputs and shared variables "
+            "of floats. Build the matrix as CSR(data, indices, indptr, shape) and differentiate by its data"
+        )
+    return isinstance(w.type, TensorType | SparseType)
+
+
+def _zeros_like(w: TensorVariable) -> Any:
+    if isinstance(w.type, SparseType):
+        return w.zeros_like()
+    return zeros_like(w, config.floatX if is_discrete(w) else None)
 
 
 def _apart(v: Variable) -> TensorVariable:
@@ -197,7 +218,12 @@ def _derive(
     if form == "forward":
         types: list[Type] = [s.type for s in sources]
     elif form == "reverse":
-        types = [TensorType(config.floatX if is_discrete(w) else w.dtype, shape=w.type.shape) for w in wrt]
+        types = [
+            w.type
+            if isinstance(w.type, SparseType)
+            else TensorType(config.floatX if is_discrete(w) else w.dtype, shape=w.type.shape)
+            for w in wrt
+        ]
     else:
         types = [
             TensorType(
@@ -308,7 +334,8 @@ def jacobian(
             f"jacobian: the expression must be a scalar or a vector, {expression} has {expression.ndim} dimensions"
         )
     held = list(consider_constant or [])
-    found = _connected([expression], wanted, held)
+    open_ = _connected([expression], wanted, held)
+    found = [_differentiable(w, "jacobian") and c for w, c in zip(wanted, open_, strict=True)]
     for w, c in zip(wanted, found, strict=True):
         if not c:
             _complain(w, disconnected_inputs, "jacobian")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -56,6 +56,9 @@ def _with_gradient(form: str, low: float, high: float) -> Callable[[Any], Any]:
 
 class Undefined(Op):
     """The input, with no derivative: asking for one raises NullTypeGradError."""
+
+    # Said by any op whose derivative, by the inputs that it is connected to, does not exist; ``grad`` looks for it.
+    undefined: ClassVar[bool] = True
 
     def output_types(self, x: Variable) -> Sequence[Type]:
         return [x.type]

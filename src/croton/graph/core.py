@@ -243,6 +243,13 @@ class Op:
     host: ClassVar[bool] = False
     # Whether the result's shape depends on values that only the running program knows.
     data_dependent: ClassVar[bool] = False
+    # Whether computing it also tells somebody of its values, so that it must be computed each time.
+    tells: ClassVar[bool] = False
+    # The graph inside the op, where it has one (``croton.graph.nested.Graph``); ``with_graph`` gives the op another.
+    graph: ClassVar[Any] = None
+
+    def with_graph(self, graph: Any) -> Op:
+        raise TypeError(f"{self} has no graph inside")
 
     def output_types(self, *inputs: Any, **_: Any) -> Sequence[Type]:
         raise NotImplementedError(f"{type(self).__name__} does not say the types of its outputs")
@@ -261,6 +268,18 @@ class Op:
     def connected(self, node: Apply) -> Sequence[bool]:
         """For each input, whether a derivative can flow through this node to it."""
         return [True] * len(node.inputs)
+
+    def connected_from(self, node: Apply, outputs: Sequence[Variable]) -> Sequence[bool]:
+        """``connected``, of a derivative that comes to these of the node's outputs only."""
+        return self.connected(node)
+
+    def default_updates(self, node: Apply) -> Mapping[SharedVariable, Variable]:
+        """What a function that uses the node stores in shared variables that it is told nothing else of."""
+        return {}
+
+    def always(self, node: Apply) -> Sequence[Variable]:
+        """The inputs that are computed whatever their values are; the others only when the op asks for them."""
+        return node.inputs
 
     def structural(self, node: Apply) -> Sequence[Variable]:
         """The inputs whose values decide shapes and so must be known on the host."""

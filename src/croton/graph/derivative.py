@@ -104,7 +104,7 @@ def settle(outputs: Sequence[Variable]) -> list[Variable]:
         if not groups:
             return current
         first = next(iter(groups.values()))
-        current = _follow(current, _settle_group(first))
+        current = follow(current, _settle_group(first))
 
 
 def _unsettled(node: Apply) -> bool:
@@ -133,6 +133,20 @@ def float_uses(wrt: Variable, order: Sequence[Apply]) -> list[Variable]:
         for n in order
         if n.inputs[:1] == (wrt,) and hasattr(n.op, "dtype") and not is_discrete(n.outputs[0])
     ]
+
+
+def between(sources: Sequence[Variable], wrt: Sequence[Variable]) -> dict[Apply, None]:
+    """The nodes between wrt and sources, in order: those whose values depend on a wrt."""
+    order = toposort(sources)
+    starts = {w for w in wrt if w.owner is None}
+    marks = {w.owner for w in wrt if w.owner is not None}
+    reach = set(starts)
+    active: dict[Apply, None] = {}
+    for node in order:
+        if node in marks or any(v in reach for v in node.inputs):
+            reach.update(node.outputs)
+            active[node] = None
+    return active
 
 
 def _settle_group(nodes: list[Apply]) -> dict[Variable, Variable]:
@@ -254,7 +268,7 @@ def _marked(v: Variable, marks: Sequence[Mark]) -> Variable:
     return v
 
 
-def _follow(outputs: Sequence[Variable], replace: Mapping[Variable, Variable]) -> list[Variable]:
+def follow(outputs: Sequence[Variable], replace: Mapping[Variable, Variable]) -> list[Variable]:
     """``outputs`` with variables replaced by others of the same value: derivatives follow without more ado."""
     new = dict(replace)
     for node in toposort(outputs, stop=replace):

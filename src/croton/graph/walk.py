@@ -37,6 +37,17 @@ def toposort(outputs: Iterable[Variable], stop: Contains[Variable] = ()) -> list
     return order
 
 
+def needed(outputs: Iterable[Variable], stop: Contains[Variable] = ()) -> list[Apply]:
+    """As `toposort`, but for the nodes that only a branch needs which may not be taken."""
+    outputs = list(outputs)
+    order = toposort(outputs, stop)
+    live = {v.owner for v in outputs if v not in stop}
+    for node in reversed(order):
+        if node in live:
+            live.update(v.owner for v in node.op.always(node) if v not in stop)
+    return [node for node in order if node in live]
+
+
 def ancestors(outputs: Iterable[Variable], stop: Contains[Variable] = ()) -> list[Variable]:
     """Every variable that ``outputs`` depend on, themselves included, inputs before what uses them."""
     outputs = list(outputs)

@@ -2,10 +2,11 @@
 
 from croton.graph.rewriting import Rule
 from croton.rewrites.approximate import APPROXIMATE
+from croton.rewrites.loops import LOOPS
 from croton.rewrites.speed import SPEED
 from croton.rewrites.stabilize import STABILIZE
 from croton.rewrites.switches import SWITCHES
 
-RULES: list[Rule] = [*STABILIZE, *SPEED, *SWITCHES, *APPROXIMATE]
+RULES: list[Rule] = [*STABILIZE, *SPEED, *LOOPS, *SWITCHES, *APPROXIMATE]
 
 __all__ = ["RULES"]

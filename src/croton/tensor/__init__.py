@@ -4,7 +4,7 @@ indexing, shapes, nnet.
 
 from typing import Any
 
-from croton.tensor import elemwise, nnet, special
+from croton.tensor import elemwise, nnet, pool, random, signal, special
 from croton.tensor.basic import AsTensorError, Cast, as_tensor_variable, cast, constant
 from croton.tensor.claims import addbroadcast, patternbroadcast, specify_shape, unbroadcast
 from croton.tensor.construct import (
@@ -28,6 +28,7 @@ from croton.tensor.construct import (
     zeros,
     zeros_like,
 )
+from croton.tensor.control import Assert, IfElse, assert_op, ifelse
 from croton.tensor.creators import CREATORS, tensor
 from croton.tensor.elemwise import *  # noqa: F403
 from croton.tensor.index import IncSubtensor, Subtensor, inc_subtensor, set_subtensor, subtensor
@@ -96,16 +97,16 @@ globals().update(CREATORS)
 # lies above this one, some functions of croton.gradient are public; docs/api.md lists them all.
 _GRADIENTS = ("grad", "Rop", "Lop", "jacobian", "hessian", "verify_grad", "consider_constant")
 __all__ = [
-    "AsTensorError", "Cast", "DimShuffle", "Dot", "EmptyConstantError", "IncSubtensor", "Join",
+    "AsTensorError", "Assert", "Cast", "DimShuffle", "Dot", "EmptyConstantError", "IfElse", "IncSubtensor", "Join",
     "NotScalarConstantError", "Reshape", "Shape", "Subtensor", "TensorConstant", "TensorSharedVariable", "TensorType",
     "TensorVariable", "addbroadcast", "all", "alloc", "any", "arange", "argmax", "argmin", "argsort",
-    "as_tensor_variable", "batched_dot", "batched_tensordot", "broadcast_to", "cast", "choose", "compress",
+    "as_tensor_variable", "assert_op", "batched_dot", "batched_tensordot", "broadcast_to", "cast", "choose", "compress",
     "concatenate", "constant", "cumprod", "cumsum", "diag", "diagonal", "dimshuffle", "dot", "eye", "fill",
-    "flatnonzero", "flatten", "get_scalar_constant_value", "horizontal_stack", "identity_like", "inc_subtensor",
-    "join", "logsumexp", "make_vector", "matmul", "max", "max_and_argmax", "mean", "min", "nnet", "nonzero",
-    "nonzero_values", "norm", "ones", "ones_like", "outer", "patternbroadcast", "prod", "ptp", "ravel", "repeat",
+    "flatnonzero", "flatten", "get_scalar_constant_value", "horizontal_stack", "identity_like", "ifelse",
+    "inc_subtensor", "join", "logsumexp", "make_vector", "matmul", "max", "max_and_argmax", "mean", "min", "nnet", "nonzero",
+    "nonzero_values", "norm", "ones", "ones_like", "outer", "patternbroadcast", "pool", "prod", "ptp", "ravel", "repeat",
     "reshape", "roll", "searchsorted", "second", "set_subtensor", "shape", "shape_padaxis", "shape_padleft",
-    "shape_padright", "sort", "special", "specify_shape", "split", "squeeze", "stack", "static_length", "std",
+    "shape_padright", "signal", "sort", "special", "specify_shape", "split", "squeeze", "stack", "static_length", "std",
     "subtensor", "sum", "swapaxes", "take", "tensor", "tensor_copy", "tensordot", "tile", "to_one_hot", "trace",
     "transpose", "tri", "tril", "triu", "unbroadcast", "var", "vertical_stack", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -20,6 +20,10 @@ class AsTensorError(TypeError):
     """Something that is not a tensor was used as one."""
 
 
+class SparseOperandError(AsTensorError, NotImplementedError):
+    """A sparse matrix was used as a tensor; as an operand, it gets its own turn."""
+
+
 class TensorOp(Op):
     """An op between tensors; inputs that are not variables are made constants."""
 
@@ -98,6 +102,11 @@ def as_tensor_variable(x: Any, name: str | None = None, ndim: int | None = None)
     if isinstance(x, Apply):
         x = x.out
     if isinstance(x, Variable):
+        if hasattr(x.type, "format"):
+            raise SparseOperandError(
+                f"{x} is sparse ({x.type}), which is no tensor: use croton.sparse (sparse.dot and structured_dot for "
+                "products), or make it dense with sparse.dense_from_sparse"
+            )
         if not isinstance(x.type, TensorType):
             raise AsTensorError(f"the variable {x} has type {x.type}, which is no tensor")
         result = static_cast(TensorVariable, x)
@@ -110,6 +119,8 @@ def as_tensor_variable(x: Any, name: str | None = None, ndim: int | None = None)
         return shape_padleft(result, ndim - result.ndim)
     if isinstance(x, bool):
         raise AsTensorError(f"cannot use the boolean {x} as a tensor: use 0 or 1, or numpy.bool_")
+    if hasattr(x, "tocsr"):
+        raise SparseOperandError(f"a SciPy {type(x).__name__} of shape {x.shape} is no tensor: use croton.sparse")
     if isinstance(x, list | tuple) and any(isinstance(part, Variable) for part in _flat(x)):
         from croton.tensor.shape import stack
 

@@ -88,7 +88,7 @@ def static_value(x: Variable) -> np.ndarray | None:
     if node is None:
         return None
     if isinstance(node.op, Shape):
-        lengths = kind(node.inputs[0]).shape
+        lengths = node.inputs[0].type.shape  # type: ignore[attr-defined]
         return np.asarray(lengths) if None not in lengths else None
     if isinstance(node.op, MakeVector):
         parts = [static_value(v) for v in node.inputs]
@@ -114,7 +114,7 @@ def _static_element(node: Apply) -> np.ndarray | None:
         and len(index) == 1
         and isinstance(index[0], int)
     ):
-        length = kind(source.owner.inputs[0]).shape[index[0]]
+        length = source.owner.inputs[0].type.shape[index[0]]  # type: ignore[attr-defined]
         return None if length is None else np.asarray(length)
     whole = static_value(source)
     return None if whole is None or len(node.inputs) > 1 else np.asarray(node.op.lower(None, node, [whole]))

@@ -11,6 +11,9 @@ import croton.tensor as T
 # The names and arguments that programs were written for.
 SIGNATURES = {
     "batch_normalization": "(inputs, gamma, beta, mean, std, mode='low_mem')",
+    "batch_normalization_test": "(inputs, gamma, beta, mean, var, axes='per-activation', epsilon=0.0001)",
+    "batch_normalization_train": "(inputs, gamma, beta, axes='per-activation', epsilon=0.0001, "
+    "running_average_factor=0.1, running_mean=None, running_var=None)",
     "binary_crossentropy": "(output, target)",
     "categorical_crossentropy": "(coding_dist, true_dist)",
     "confusion_matrix": "(actual, pred)",
@@ -37,6 +40,7 @@ SIGNATURES = {
 }
 CURVES = ("sigmoid", "ultra_fast_sigmoid", "hard_sigmoid", "softplus", "softsign")
 CLASSES = ("Softmax", "LogSoftmax")
+MODULES = ("blocksparse", "ctc", "neighbours")
 
 
 def plain(function):
@@ -46,7 +50,7 @@ def plain(function):
 
 
 def test_all_names_are_known():
-    assert set(T.nnet.__all__) == {*SIGNATURES, *CURVES, *CLASSES}
+    assert set(T.nnet.__all__) == {*SIGNATURES, *CURVES, *CLASSES, *MODULES}
 
 
 @pytest.mark.parametrize("name", SIGNATURES)

@@ -1,5 +1,6 @@
 """Ops for neural networks."""
 
+from croton.tensor.nnet import blocksparse, ctc, neighbours
 from croton.tensor.nnet.activations import (
     elu,
     hard_sigmoid,
@@ -27,7 +28,11 @@ from croton.tensor.nnet.losses import (
     prepend_scalar_to_each_row,
     sigmoid_binary_crossentropy,
 )
-from croton.tensor.nnet.normalization import batch_normalization
+from croton.tensor.nnet.normalization import (
+    batch_normalization,
+    batch_normalization_test,
+    batch_normalization_train,
+)
 from croton.tensor.nnet.softmax import (
     LogSoftmax,
     Softmax,
@@ -42,7 +47,10 @@ __all__ = [
     "LogSoftmax",
     "Softmax",
     "batch_normalization",
+    "batch_normalization_test",
+    "batch_normalization_train",
     "binary_crossentropy",
+    "blocksparse",
     "categorical_crossentropy",
     "confusion_matrix",
     "crossentropy_categorical_1hot",
@@ -52,10 +60,12 @@ __all__ = [
     "crossentropy_softmax_argmax_1hot_with_bias",
     "crossentropy_softmax_max_and_argmax_1hot",
     "crossentropy_softmax_max_and_argmax_1hot_with_bias",
+    "ctc",
     "elu",
     "h_softmax",
     "hard_sigmoid",
     "logsoftmax",
+    "neighbours",
     "prepend_0_to_each_row",
     "prepend_1_to_each_row",
     "prepend_scalar_to_each_row",

@@ -1,0 +1,34 @@
+"""What passes between a program and the call that runs it, besides results: values that tracing lacks, what is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+
+class NeedsValue(Exception):
+    """A value was needed on the host that only the running program knows."""
+
+
+# Errors met in telling, to be raised when the program has run.
+_errors: list[BaseException] = []
+
+
+def tell(action: Callable[[np.ndarray], None], value: Any) -> None:
+    """Call ``action`` with ``value`` as an array; an error is kept for `hear`, as XLA would make another of it."""
+    try:
+        action(np.asarray(value))
+    except BaseException as error:
+        _errors.append(error)
+
+
+def hear() -> None:
+    """Wait until programs have told all they have to tell; raise the first error met in that."""
+    jax.effects_barrier()
+    if _errors:
+        error = _errors[0]
+        _errors.clear()
+        raise error

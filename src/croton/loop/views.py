@@ -1,0 +1,95 @@
+"""Loops of one kind: ``map``, ``reduce``, ``foldl``, ``foldr``, and ``scan_checkpoints``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from croton.graph.updates import OrderedUpdates
+from croton.loop.build import build, scan
+
+
+def map(
+    fn: Callable[..., Any],
+    sequences: Any,
+    non_sequences: Any = None,
+    truncate_gradient: int = -1,
+    go_backwards: bool = False,
+    mode: Any = None,
+    name: str | None = None,
+) -> tuple[Any, OrderedUpdates]:
+    """``fn`` of each element of the sequences, stacked; arguments and result as those of `scan`. As theano.map.
+
+    >>> import croton, croton.tensor as T
+    >>> squares, _ = croton.loop.map(lambda x: x ** 2, T.arange(4))
+    >>> squares.eval()
+    array([0, 1, 4, 9])
+    """
+    return scan(
+        fn,
+        sequences,
+        [],
+        non_sequences,
+        truncate_gradient=truncate_gradient,
+        go_backwards=go_backwards,
+        mode=mode,
+        name=name,
+    )
+
+
+def reduce(
+    fn: Callable[..., Any],
+    sequences: Any,
+    outputs_info: Any,
+    non_sequences: Any = None,
+    go_backwards: bool = False,
+    mode: Any = None,
+    name: str | None = None,
+) -> tuple[Any, OrderedUpdates]:
+    """The last values of a `scan` that feeds its outputs back: what ``fn`` makes of the elements one by one, from
+    ``outputs_info`` on. As theano.reduce.
+
+    >>> import croton, croton.tensor as T
+    >>> total, _ = croton.loop.reduce(lambda x, total: total + x, T.arange(5), T.constant(0, dtype='int64'))
+    >>> total.eval()
+    array(10)
+    """
+    outputs, updates = scan(
+        fn, sequences, outputs_info, non_sequences, go_backwards=go_backwards, mode=mode, name=name, return_list=True
+    )
+    last = [x[-1] for x in outputs]
+    return (last[0] if len(last) == 1 else last), updates
+
+
+def foldl(
+    fn: Callable[..., Any],
+    sequences: Any,
+    outputs_info: Any,
+    non_sequences: Any = None,
+    mode: Any = None,
+    name: str | None = None,
+) -> tuple[Any, OrderedUpdates]:
+    """`reduce` from the first element to the last. As theano.foldl.
+
+    >>> import croton, croton.tensor as T
+    >>> croton.loop.foldl(lambda x, s: s * 10 + x, T.arange(1, 4), T.constant(0, dtype='int64'))[0].eval()
+    array(123)
+    """
+    return reduce(fn, sequences, outputs_info, non_sequences, False, mode, name)
+
+
+def foldr(
+    fn: Callable[..., Any],
+    sequences: Any,
+    outputs_info: Any,
+    non_sequences: Any = None,
+    mode: Any = None,
+    name: str | None = None,
+) -> tuple[Any, OrderedUpdates]:
+    """`reduce` from the last element to the first. As theano.foldr.
+
+    >>> import croton, croton.tensor as T
+    >>> croton.loop.foldr(lambda x, s: s * 10 + x, T.arange(1, 4), T.constant(0, dtype='int64'))[0].eval()
+    array(321)
+    """
+    return reduce(fn, sequences, outputs_info, non_sequences, True, mode, name)
