@@ -87,3 +87,14 @@ def many_outputs(outputs: int) -> list[Contender]:
         for work in ("forward", "step")
         for form in ("hierarchical", "full")
     ]
+
+
+def lenet(folder: Path, batch: int, steps: int) -> list[Contender]:
+    """Name who trains the convolutional network of (e), on the data in ``folder``."""
+    about = {"library": "croton"}
+    rows = [
+        Contender("croton, calls", "croton", "lenet", "train", about=about, flags=NO_CACHE, target=1.0),
+        Contender("croton, `over`", "croton", "lenet", "train", {"over": True}, about, NO_CACHE, target=1.0),
+        Contender("PyTorch eager, SGD by hand", "torch", "lenet_torch", "train"),
+    ]
+    return [row.asked(folder=str(folder), batch=batch, steps=steps) for row in rows]

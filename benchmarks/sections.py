@@ -1,4 +1,4 @@
-"""The four comparisons of ``python -m benchmarks``, each measured and written up by one function."""
+"""The comparisons of ``python -m benchmarks``, each measured and written up by one function."""
 
 import tempfile
 import time
@@ -15,6 +15,8 @@ from benchmarks.report import Section, fastest, ratio, times, versus
 DATA = PEERS / "data"
 CALLS = 500
 OUTPUTS = (1_000, 10_000, 100_000, 1_000_000)
+LENET = ((64, 20), (500, 4))
+"""The sizes of the minibatches of (e), and how many steps a run is."""
 AGREEMENT = 1e-4
 STARTING = 60.0
 """Seconds after which (c) starts a contender no more."""
@@ -118,6 +120,30 @@ def many_outputs(repeats: int) -> Section:
     )
 
 
+def lenet(repeats: int) -> Section:
+    """Measure (e), the training step of the tutorial's convolutional network."""
+    data.save(DATA)
+    rows: list[list[str]] = []
+    everyone: list[Measured] = []
+    apart = 0.0
+    for batch, steps in LENET:
+        measured = interleave(contenders.lenet(DATA, batch, steps), min(repeats, 8), warm=1, least=0.25)
+        everyone += measured
+        reference = fastest(measured)
+        rows += [[f"{batch}", *row] for row in versus(measured, reference, unit=1e-3 * steps)]
+        costs = [np.array(one.result) for one in measured if one.result is not None]
+        apart = max([apart, *[float(np.abs(one - costs[-1]).max()) for one in costs]])
+    return Section(
+        "(e) The training step of the tutorial's convolutional network",
+        "Convolutions with 20 and 50 filters of 5 by 5, each followed by max-pooling by 2 and tanh, a layer of 500 tanh"
+        " units and a softmax of 10; float32, plain gradient descent; every step gives its cost back. Milliseconds per"
+        " step.",
+        [("batch", "contender", "ms per step (quartiles)", "ratio to PyTorch", "target"), *rows],
+        [f"The largest difference between two contenders' costs of the first steps: {apart:.1e}."],
+        everyone,
+    )
+
+
 def _apart(measured: list[Measured]) -> list[float | None]:
     """Compute how far each contender's costs of the first epoch are from the float64 ones."""
     true = data.reference(DATA)
@@ -136,4 +162,4 @@ def _start(one: Measured) -> float:
     return seconds
 
 
-SECTIONS = {"a": training, "b": calls, "c": first_step, "d": many_outputs}
+SECTIONS = {"a": training, "b": calls, "c": first_step, "d": many_outputs, "e": lenet}

@@ -7,6 +7,7 @@ import pytest
 
 import croton
 import croton.tensor as T
+from croton.loop import scan
 from croton.printing import Print
 
 x = T.dvector("x")
@@ -117,3 +118,9 @@ def test_float32_stays_float32(capsys):
     s = T.fscalar("s")
     croton.function([s], Print("s", ("dtype",))(s))(1.0)
     assert capsys.readouterr().out == "s dtype = float32\n"
+
+
+def test_each_step_of_a_loop_prints(capsys):
+    out, _ = scan(lambda v, a: Print("a")(a + v), sequences=x, outputs_info=T.constant(0.0, dtype="float64"))
+    np.testing.assert_array_equal(croton.function([x], out)([1.0, 2.0]), [1.0, 3.0])
+    assert capsys.readouterr().out == "a __str__ = 1.0\na __str__ = 3.0\n"

@@ -137,7 +137,7 @@ def test_ways_of_importing(run):
 UNSUPPORTED = """
 import theano
 from theano.gof import local_optimizer
-from theano.misc.pkl_utils import dump
+from theano.typed_list import append
 
 
 class Thunk(theano.gof.OpenMPOp):
@@ -146,7 +146,7 @@ class Thunk(theano.gof.OpenMPOp):
 
 print('imported')
 try:
-    dump(None, None)
+    append(None, None)
 except NotImplementedError as error:
     print(error)
 local_optimizer([None])
@@ -159,10 +159,12 @@ def test_unsupported_names_raise_where_they_are_used(run, tmp_path):
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
         "imported",
-        f"theano.misc.pkl_utils.dump is not supported by croton; it is used in {program}, line 13",
+        f"theano.typed_list.append is not supported by croton; it is used in {program}, line 13 "
+        "(there are no variables that hold lists: use a Python list of variables, or a stack of them)",
     ]
-    assert done.stderr.splitlines()[-1].endswith(
+    assert (
         f"UnsupportedName: theano.gof.local_optimizer is not supported by croton; it is used in {program}, line 16"
+        in done.stderr.splitlines()[-1]
     )
 
 
@@ -190,3 +192,17 @@ def test_objects_of_classes_of_the_program_are_pickled(run):
     assert run(PICKLED, "save").returncode == 0
     done = run(PICKLED, "load")
     assert done.stdout.split() == ["__main__", "2.0", "4.0"], done.stderr
+
+
+def test_ops_of_ones_own_a_choice_an_assertion_and_printing(run):
+    done = run("own_ops.py")
+    assert done.returncode == 0, done.stderr
+    # What Theano printed; it did not reach the last cost, as its assertion stops the ops after it.
+    assert done.stdout.splitlines() == [
+        "cost __str__ = 10.0",
+        "[array(10.), array([2., 2., 2.]), array(2)]",
+        "cost __str__ = 3.0",
+        "[array(3.), array([-1., -1., -1.]), array(3)]",
+        "cost __str__ = 120.0",
+        "caught too large",
+    ]

@@ -161,7 +161,7 @@ def expectations(x, y):
         "shape": np.array(d.shape),
         **{name: (np.where(p, f(d), 0), "csr", p) for name, f in (ANYWHERE | STRUCTURED).items()},
         **{name: (np.where(p, f(d, other), 0), "csr", p) for name, (f, other) in TWO.items()},
-        **{name: (np.where(p, f(np.where(p, small, 1)), 0), "csr", p) for name, f in INSIDE.items()},
+        **{name: (np.where(p, f(np.where(p, small, 0.5)), 0), "csr", p) for name, f in INSIDE.items()},
     }
     positive = x.copy()
     positive.sum_duplicates()
@@ -238,7 +238,7 @@ def test_booleans():
 # --- the three vectors ---
 
 
-@settings(max_examples=15)
+@settings(max_examples=5)
 @given(st.data())
 def test_csm_and_its_properties(matrices, csm, data):
     matrix = data.draw(matrices(dtype="float64"))
@@ -285,9 +285,9 @@ def test_csm_errors():
 def test_square_diagonal():
     v = T.dvector("v")
     run = croton.function([v], S.square_diagonal(v))
-    for given in ([1.0, 0.0, 3.0], [2.0]):
-        assert run(given).format == "csc"
-        np.testing.assert_array_equal(run(given).toarray(), np.diag(given))
+    for diagonal in ([1.0, 0.0, 3.0], [2.0]):
+        assert run(diagonal).format == "csc"
+        np.testing.assert_array_equal(run(diagonal).toarray(), np.diag(diagonal))
 
 
 # --- slices whose bounds a call decides ---
@@ -338,9 +338,9 @@ def test_what_is_refused_when_it_is_built():
         (lambda: S.structured_dot(d, d), TypeError, "at least one sparse"),
         (lambda: S.structured_dot(x, v), NotImplementedError, "use sparse.dot"),
         (lambda: S.add(d, d), TypeError, "tensor.add"),
-        (lambda: d / x, TypeError, ""),
+        (lambda: d / x, TypeError, "unsupported operand"),
         (lambda: S.true_div(d, x), TypeError, "zero where it has no entry"),
-        (lambda: x[1], NotImplementedError, r"x\[i:i \+ 1"),
+        (lambda: x[1], NotImplementedError, r"x\[a:b\], x\[a:b, c:d\] or x\[i, j\]"),
         (lambda: x[[0, 1]], NotImplementedError, r"x\[a:b\]"),
         (lambda: x[1:2, 0], NotImplementedError, "sparse vector"),
         (lambda: S.SparseType("bsr", "float64"), NotImplementedError, "only 'csr' and 'csc'"),

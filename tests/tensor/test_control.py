@@ -10,6 +10,7 @@ import pytest
 import croton
 import croton.tensor as T
 from croton.gradient import verify_grad
+from croton.loop import scan
 from croton.printing import Print
 
 x, y = T.dvectors("x", "y")
@@ -321,3 +322,42 @@ def test_assertions_are_equal_by_their_message():
 def test_constants_give_the_static_length():
     assert T.zeros(T.ifelse(1, 3, 4)).type.shape == (3,)
     assert T.zeros(T.ifelse(0, 3, 4)).type.shape == (4,)
+
+
+def test_checks_that_some_shapes_alone_have_are_not_lost_after_others():
+    k = T.lvector("k")
+    f = croton.function([x, k], T.ifelse(x.shape[0] > 2, x[k].sum(), x.sum()))
+    for _ in range(3):
+        assert f([1.0], [9]) == 1.0
+    with pytest.raises(IndexError):
+        f([1.0, 2.0, 3.0], [9])
+
+
+# --- in loops ---
+
+
+def test_a_choice_in_each_step_of_a_loop(seen):
+    names, watch = seen
+
+    def step(v, total):
+        return T.ifelse(v > 0, total + watch("root", T.sqrt(v)), total * 2)
+
+    out, _ = scan(step, sequences=x, outputs_info=T.constant(1.0, dtype="float64"))
+    f = croton.function([x], [out, croton.grad(out[-1], x)])
+    found = f([4.0, -1.0, 9.0])
+    np.testing.assert_allclose(found[0], [3.0, 6.0, 9.0])
+    np.testing.assert_allclose(found[1], [0.5, 0.0, 1 / 6])
+    forward = croton.function([x], [croton.Rop(out[-1], x, T.ones_like(x)), out[-1]])
+    names.clear()
+    assert forward([4.0, -1.0, 0.0])[1] == 12.0
+    assert names == ["root"]
+
+
+def test_an_assertion_in_a_step_of_a_loop():
+    state = croton.shared(0.0, "state")
+    out, _ = scan(lambda v: T.Assert("not positive")(v * 2, v > 0), sequences=x)
+    f = croton.function([x], out, updates=[(state, state + 1)])
+    np.testing.assert_array_equal(f([1.0, 2.0]), [2.0, 4.0])
+    with pytest.raises(AssertionError, match="not positive"):
+        f([1.0, -2.0, 3.0])
+    assert state.get_value() == 1.0

@@ -164,6 +164,15 @@ def test_ties_share_the_gradient(ws, stride):
     assert not f(np.zeros((7, 7)), weights).ravel()[int(inside) + 1 :].any()
 
 
+def test_padding_takes_no_share():
+    """Also where the largest element is what the padding counts as."""
+    x = T.dmatrix("x")
+    cost = pool_2d(x, (2, 3), False).sum() + 8 * pool_2d(x, (3, 2), True, (2, 1), pad=(1, 1)).sum()
+    f = croton.function([x], croton.grad(cost, x))
+    for value in (0.0, -np.inf):
+        assert f(np.full((5, 5), value)).sum() == pytest.approx(3 * 2 + 8 * 3 * 6, rel=1e-14)
+
+
 def test_nan_and_infinity():
     x = T.dmatrix("x")
     z = pool_2d(x, (2, 2), True)

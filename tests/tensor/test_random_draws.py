@@ -117,6 +117,8 @@ def test_rows_are_shuffled_and_gradients_follow():
     assert len(np.unique(order, axis=0)) > 1, "all rows have one order"
     np.testing.assert_array_equal(gradient[np.arange(6)[:, None], order], np.tile([1, 10, 100, 1000], (6, 1)))
     assert (f(given)[1] != order).any()
+    v = T.vector("v")
+    assert sorted(RandomStreams(8).shuffle_row_elements(v).eval({v: [1, 2, 3, 4]})) == [1, 2, 3, 4]
 
 
 def test_values_stay_within_open_bounds():

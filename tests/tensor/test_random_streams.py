@@ -238,6 +238,15 @@ def test_mrg_seeds_of_one_and_of_six_numbers():
     assert (other.uniform((2,)).rstate.get_value() != six.state_updates[0][0].get_value()).any()
 
 
+def test_the_rstate_of_one_generator_makes_another_go_on_like_it():
+    one, two = MRG_RandomStreams(42), MRG_RandomStreams(7)
+    two.rstate = one.rstate
+    assert one.rstate.tolist() == [42] * 6
+    np.testing.assert_array_equal(two.uniform((2,)).eval(), one.uniform((2,)).eval())
+    with pytest.raises(ValueError, match="seed"):
+        two.rstate = 0
+
+
 def test_guess_n_streams():
     assert [guess_n_streams(s) for s in ((), (4,), (7,), [20, 30], (10**4, 10))] == [1, 4, 1, 100, 15360]
     assert guess_n_streams(T.lvector("s")) == 15360

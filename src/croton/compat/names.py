@@ -85,7 +85,10 @@ _DTYPES: dict[str, Row] = {
     "all_dtypes": Value(["bool", *_INTS, *_UINTS, *_FLOATS, *_COMPLEXES]),
 }
 
-_GRAPH: dict[str, Row] = _in("croton.graph", "Variable Constant Apply Op Type")
+# What programs derive ops of their own from.
+_OP: dict[str, Row] = {"Op": "croton.compile:UserOp"}
+
+_GRAPH: dict[str, Row] = {**_in("croton.graph", "Variable Constant Apply Type"), **_OP}
 
 _TENSOR: dict[str, Row] = {
     **_in("croton.tensor", _VARIABLES),
@@ -197,7 +200,7 @@ _GOF_GRAPH: dict[str, Row] = {
 }
 
 _GOF_OP: dict[str, Row] = {
-    "Op": "croton.graph:Op",
+    **_OP,
     "get_test_value": "croton.compile:get_test_value",
     **_in("croton.compat.shims", "get_debug_values debug_assert debug_error_message missing_test_message"),
     **_never("PureOp COp OpenMPOp"),
@@ -403,15 +406,18 @@ MODULES: dict[str, dict[str, Row] | str] = {
         "croton.tensor.nnet", "batch_normalization batch_normalization_train batch_normalization_test"
     ),
     "theano.tensor.nnet.abstract_conv": _in("croton.tensor.conv", _CONVOLUTIONS),
-    "theano.tensor.nnet.conv": {"conv2d": "croton.compat.shims:old_conv2d", "ConvOp": None},
-    "theano.tensor.nnet.conv3d2d": {"conv3d": "croton.compat.shims:old_conv3d"},
+    "theano.tensor.nnet.conv": {"conv2d": "croton.tensor.conv.old:conv2d", "ConvOp": None},
+    "theano.tensor.nnet.conv3d2d": {"conv3d": "croton.tensor.conv.old:conv3d"},
     "theano.tensor.nnet.corr": _never("CorrMM CorrMM_gradInputs CorrMM_gradWeights"),
     "theano.tensor.nnet.neighbours": _in("croton.tensor.nnet.neighbours", "images2neibs neibs2images Images2Neibs"),
     "theano.tensor.nnet.blocksparse": _in("croton.tensor.nnet.blocksparse", "sparse_block_dot sparse_block_outer"),
     "theano.tensor.nnet.ctc": _in("croton.tensor.nnet.ctc", "ctc"),
     "theano.tensor.signal": {},
     "theano.tensor.signal.pool": _in("croton.tensor.pool", _POOLING),
-    "theano.tensor.signal.downsample": _in("croton.tensor.pool", "max_pool_2d"),
+    "theano.tensor.signal.downsample": {
+        **_in("croton.tensor.pool", "max_pool_2d max_pool_2d_same_size"),
+        "DownsampleFactorMax": "croton.tensor.pool:Pool",
+    },
     "theano.tensor.signal.conv": {"conv2d": "croton.tensor.signal:conv2d"},
     "theano.sparse": _SPARSE,
     "theano.sparse.basic": _SPARSE,

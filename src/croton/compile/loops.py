@@ -6,16 +6,17 @@ step on the host.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from croton.compile.hoist import Hoisted, Merged, products_of
 from croton.compile.layout import plain
-from croton.compile.reverse import scan_reversible
+from croton.compile.reverse import Reverse, reversible
 from croton.compile.signals import NeedsValue
 from croton.graph.core import Apply, Variable
 from croton.loop.op import Scan, span
@@ -39,6 +40,13 @@ def run_loop(context: Lowering, node: Apply, values: Sequence[Any]) -> tuple[Any
 
 # The stacked outputs (None: not wanted), and the carry after the last step.
 Result = tuple[list[Any], Any]
+
+
+class Feed(NamedTuple):
+    """What the steps are fed with besides the carry: values that stay the same, and stacks of one value for each."""
+
+    fixed: Mapping[Variable, Any]
+    xs: Mapping[Variable, Any]
 
 
 class Loop:
@@ -116,7 +124,8 @@ class Loop:
         def one() -> Any:
             child = self.context.child()
             child.tells = False
-            return self.evaluate(child, self.start, [x[0] for x in self.xs], self.fixed)[0]
+            feed = self.feed(self.xs, self.fixed)
+            return self.evaluate(child, self.start, {v: x[0] for v, x in feed.xs.items()}, feed.fixed)[0]
 
         if self.n == 0:
             raise IndexError(f"{self.op} makes no steps: there is no last value of {self.op.outputs[self.kept[0]]}")
@@ -126,20 +135,26 @@ class Loop:
 
     # --- one step ---
 
-    def environment(self, carry: Any, x: Sequence[Any], fixed: Sequence[Any]) -> dict[Variable, Any]:
-        """What a step's inputs are."""
+    def feed(self, xs: Sequence[Any], fixed: Sequence[Any]) -> Feed:
+        """The step's variables that are fed from outside, with their values."""
+        slots = self.op.slots
+        each = [s for group in slots.sequences for s in group]
+        return Feed(dict(zip(slots.fixed, fixed, strict=True)), dict(zip(each, xs, strict=True)))
+
+    def carried(self, carry: Any) -> dict[Variable, Any]:
+        """The step's variables that the carry holds."""
         past, shared, _ = carry
         slots, op = self.op.slots, self.op
-        env = dict(zip([s for group in slots.sequences for s in group], x, strict=True))
+        env = dict(zip(slots.shared, shared, strict=True))
         for values, k in zip(past, self.feeds, strict=True):
             env.update((s, values[t]) for s, t in zip(slots.initial[k], op.taps[k], strict=True))
-        env.update(zip(slots.shared, shared, strict=True))
-        env.update(zip(slots.fixed, fixed, strict=True))
         return env
 
-    def evaluate(self, child: Lowering, carry: Any, x: Sequence[Any], fixed: Sequence[Any]) -> tuple[Any, Any, Any]:
+    def evaluate(
+        self, child: Lowering, carry: Any, x: Mapping[Variable, Any], fixed: Mapping[Variable, Any]
+    ) -> tuple[Any, Any, Any]:
         """(outputs, the carry after the step, whether to stop) of one step."""
-        op, env = self.op, self.environment(carry, x, fixed)
+        op, env = self.op, {**self.carried(carry), **x, **fixed}
         child.evaluate(op.graph.outputs, env)
         found = [jnp.asarray(plain(child.value(v, env)), v.type.dtype) for v in op.graph.outputs]  # type: ignore[attr-defined]
         outs = found[: len(op.taps)]
@@ -165,16 +180,24 @@ class Loop:
         moved = [(*values[1:], outs[k]) for values, k in zip(past, self.feeds, strict=True)]
         return moved, list(news), [outs[k] for k in self.kept]
 
-    def step(self, fixed: Sequence[Any]) -> Callable[[Any, Any], Any]:
-        """A step for ``lax.scan``: it gives the wanted outputs and the conditions of its checks."""
+    def step(self, feed: Feed) -> Callable[[Any, Any], Any]:
+        """A step for ``lax.scan`` over the values of ``feed.xs``: it gives the wanted outputs, the conditions of its
+        checks, and whether to stop.
+        """
+
+        merged = None if self.context.forms else Merged(_products(self.op, feed), feed.fixed)
 
         def one(carry: Any, x: Any) -> Any:
             child = self.context.child()
-            outs, carry, stop = self.evaluate(child, carry, x, fixed)
-            conditions = self.conditions(child)
-            return carry, ([o if k in self.collected else None for k, o in enumerate(outs)], conditions, stop)
+            if merged is not None:
+                merged.watch(child)
+            outs, carry, stop = self.evaluate(child, carry, dict(zip(feed.xs, x, strict=True)), feed.fixed)
+            return carry, (self.only_collected(outs), self.conditions(child), stop)
 
         return one
+
+    def only_collected(self, outs: Sequence[Any]) -> list[Any]:
+        return [o if k in self.collected else None for k, o in enumerate(outs)]
 
     def conditions(self, child: Lowering) -> tuple[Any, ...]:
         self.errors[:] = [error for _, error in child.checks]
@@ -195,26 +218,39 @@ class Loop:
 
     def scan(self, n: int, start: Any, xs: Any, fixed: Any) -> tuple[Any, Any, Any]:
         """(stacked outputs, conditions, carry) of ``n`` steps, the gradient cut off where it is to be truncated."""
+        hoisted = Hoisted(self.context, self.op, xs, fixed)
+        feed = self.feed(xs, fixed)
+        used = hoisted.plan.used
+        feed = Feed(
+            {v: x for v, x in {**feed.fixed, **hoisted.once}.items() if v in used},
+            {v: x for v, x in {**feed.xs, **hoisted.stacked}.items() if v in used},
+        )
         cut = n - self.op.truncate
         if self.op.truncate == -1 or cut <= 0 or not self.context.forms:
-            return self._scan(n, start, xs, fixed)
-        held = lax.stop_gradient
-        first, early, middle = self._scan(cut, held(start), [held(x[:cut]) for x in xs], _held(fixed))
-        rest, late, last = self._scan(n - cut, held(middle), [x[cut:] for x in xs], fixed)
-        join = lambda a, b: jnp.concatenate([held(a), b])  # noqa: E731
-        return jax.tree.map(join, first, rest), tuple(map(join, early, late)), last
-
-    def _scan(self, n: int, start: Any, xs: Any, fixed: Any) -> tuple[Any, Any, Any]:
-        if self.context.forms == ("reverse",) and n > 1:
-            carry, (outs, conditions, _) = scan_reversible(self, n, start, xs, fixed)
+            outs, conditions, last = self._scan(n, start, feed)
         else:
-            carry, (outs, conditions, _) = lax.scan(self.step(fixed), start, xs, length=n)
+            held = lax.stop_gradient
+            early = Feed(_held(feed.fixed), {v: held(x[:cut]) for v, x in feed.xs.items()})
+            first, fine, middle = self._scan(cut, held(start), early)
+            late = Feed(feed.fixed, {v: x[cut:] for v, x in feed.xs.items()})
+            rest, conditions, last = self._scan(n - cut, held(middle), late)
+            outs = jax.tree.map(lambda a, b: jnp.concatenate([held(a), b]), first, rest)
+            conditions = tuple(map(jnp.concatenate, zip(fine, conditions, strict=True)))
+        self.errors[:0] = [error for _, error in hoisted.checks]
+        return outs, (*[c for c, _ in hoisted.checks], *conditions), last
+
+    def _scan(self, n: int, start: Any, feed: Feed) -> tuple[Any, Any, Any]:
+        if self.context.forms == ("reverse",) and n > 1 and reversible(self.op):
+            return Reverse(self, n, start, feed)()
+        carry, (outs, conditions, _) = lax.scan(self.step(feed), start, list(feed.xs.values()), length=n)
         return outs, conditions, carry
 
     def loop_while(self, start: Any, xs: Any, fixed: Any) -> tuple[Any, Any, Any, Any]:
         """(number of steps, stacked outputs, conditions, carry), stopping after the step that says so."""
-        one = self.step(fixed)
-        shapes = jax.eval_shape(one, start, [x[0] for x in xs])[1] if self.n else ([None] * len(self.op.taps), (), None)
+        feed = self.feed(xs, fixed)
+        one = self.step(feed)
+        first = [x[0] for x in xs]
+        shapes = jax.eval_shape(one, start, first)[1] if self.n else ([None] * len(self.op.taps), (), None)
         room = [None if s is None else jnp.zeros((self.n, *s.shape), s.dtype) for s in shapes[0]]
         fine = tuple(jnp.ones((), bool) for _ in shapes[1])
 
@@ -224,8 +260,12 @@ class Loop:
 
         def body(state: Any) -> Any:
             i, _, carry, outs, fine = state
-            carry, (now, conditions, stop) = one(carry, [lax.dynamic_index_in_dim(x, i, 0, False) for x in xs])
-            outs = [None if r is None else lax.dynamic_update_index_in_dim(r, o, i, 0) for r, o in zip(outs, now, strict=True)]
+            now = [lax.dynamic_index_in_dim(x, i, 0, False) for x in xs]
+            carry, (found, conditions, stop) = one(carry, now)
+            outs = [
+                None if r is None else lax.dynamic_update_index_in_dim(r, o, i, 0)
+                for r, o in zip(outs, found, strict=True)
+            ]
             return i + 1, stop != 0, carry, outs, tuple(a & b for a, b in zip(fine, conditions, strict=True))
 
         i, _, carry, outs, fine = lax.while_loop(going, body, (jnp.int32(0), jnp.asarray(False), start, room, fine))
@@ -270,9 +310,9 @@ class Loop:
     def by_hand(self) -> Result:
         """All steps one after another on the host."""
         rows: list[list[Any]] = [[] for _ in self.op.taps]
-        carry = self.start
+        carry, feed = self.start, self.feed(self.xs, self.fixed)
         for i in range(self.n):
-            outs, carry, stop = self.evaluate(self.context, carry, [x[i] for x in self.xs], self.fixed)
+            outs, carry, stop = self.evaluate(self.context, carry, {v: x[i] for v, x in feed.xs.items()}, feed.fixed)
             if self.n - i > self.op.truncate > 0:
                 outs, carry = lax.stop_gradient((outs, carry))
             for row, o in zip(rows, outs, strict=True):
@@ -311,5 +351,9 @@ class Loop:
         return tuple(take[what](k) for what, k in self.op.wanted)
 
 
-def _held(fixed: Sequence[Any]) -> list[Any]:
-    return [v if isinstance(v, np.ndarray) else lax.stop_gradient(v) for v in fixed]
+def _products(op: Scan, feed: Feed) -> Sequence[Apply]:
+    return products_of(op, frozenset(v for v, x in feed.fixed.items() if not isinstance(x, np.ndarray)))
+
+
+def _held(fixed: Mapping[Variable, Any]) -> dict[Variable, Any]:
+    return {v: x if isinstance(x, np.ndarray) else lax.stop_gradient(x) for v, x in fixed.items()}

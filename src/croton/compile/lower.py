@@ -20,7 +20,7 @@ from croton.compile.loops import run_loop
 from croton.compile.signals import NeedsValue, tell
 from croton.graph.core import Apply, Constant, Type, Variable
 from croton.graph.derivative import Derivative, Mark, between
-from croton.graph.walk import needed, toposort
+from croton.graph.walk import needed
 from croton.sparse.value import inside, moved, moving
 
 Env = dict[Variable, Any]

@@ -100,11 +100,11 @@ class MonitorMode(Mode):
     >>> import croton, croton.tensor as T
     >>> x = T.dscalar('x')
     >>> show = lambda i, node, fn: print(i, node, fn.outputs[0][0])
-    >>> f = croton.function([x], T.exp(x) * 2, mode=croton.compile.MonitorMode(post_func=show))
+    >>> f = croton.function([x], T.exp(x) + x, mode=croton.compile.MonitorMode(post_func=show))
     >>> f(0.0)
     0 exp(x) 1.0
-    1 mul(exp.0, 2) 2.0
-    array(2.)
+    1 add(exp.0, x) 1.0
+    array(1.)
     """
 
     pre_func: Callable[[int, Any, Any], None] | None = None

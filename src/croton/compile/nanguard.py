@@ -103,7 +103,11 @@ class GuardedLowering(Lowering):
             given = list(values)
             for k, v in zip(floats, points, strict=True):
                 given[k] = moved(given[k], v)
-            return list(map(moving, Lowering.compute(self, node, given)))
+            self.forms, around = (*self.forms, "reverse"), self.forms
+            try:
+                return list(map(moving, Lowering.compute(self, node, given)))
+            finally:
+                self.forms = around
 
         outputs, pull = jax.vjp(forward, *[moving(values[k]) for k in floats])
         seeds = [
@@ -125,7 +129,9 @@ class GuardedLowering(Lowering):
 
         def forward(*points: Any) -> Any:
             inner = {**fixed, **{v: moved(self.value(v, env), p) for v, p in zip(leaves, points, strict=True)}}
-            Lowering(eager=True).evaluate(node.outputs, inner)
+            lowering = Lowering(eager=True)
+            lowering.forms = (*self.forms, "reverse")
+            lowering.evaluate(node.outputs, inner)
             return [moving(inner[v]) for v in node.outputs]
 
         outputs, pull = jax.vjp(forward, *[moving(self.value(v, env)) for v in leaves])

@@ -10,6 +10,7 @@ from croton.graph.derivative import Derivative, settle
 from croton.graph.nested import Graph, map_graphs, nodes_within
 from croton.graph.rewriting import Rule, rewrite
 from croton.graph.walk import toposort
+from croton.loop.parts import spread
 from croton.rewrites.loops import trim
 
 
@@ -23,4 +24,4 @@ def prepare(outputs: Sequence[Variable], mode: Mode) -> list[Variable]:
 def _rewritten(outputs: Sequence[Variable], rules: Sequence[Rule]) -> list[Variable]:
     outputs = rewrite(outputs, rules)
     outputs = trim(outputs)
-    return map_graphs(outputs, lambda graph: Graph(graph.inputs, _rewritten(settle(graph.outputs), rules)))
+    return map_graphs(outputs, lambda graph: Graph(graph.inputs, spread(_rewritten(settle(graph.outputs), rules))))

@@ -136,7 +136,7 @@ class Program:
                 self.eager = True
                 return self._run_eagerly(arguments)
             if self.tells:
-                hear()
+                hear((outputs, news))
             if errors:
                 raise_failed(flags, errors)
             if not consumes:

@@ -1,5 +1,364 @@
+"""The reverse pass of a loop, which decides how fast recurrent nets train.
+
+A matrix that enters the step only as the right factor of products gets its gradient from one product over all steps
+after the loop, not from a sum inside it. Of what the forward pass computes, the carries and the values of costly ops
+from which their derivative follows are saved, as far as the backward pass reads them; the rest is computed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
 from jax import lax
+from jax.interpreters import partial_eval
+
+from croton.compile.hoist import Merged, products_of
+from croton.compile.layout import plain
+from croton.graph.core import Apply, Variable
+from croton.graph.derivative import Derivative
+from croton.loop.op import Scan
+from croton.tensor.elemwise import Elemwise
+from croton.tensor.nnet.activations import Activation
+
+if TYPE_CHECKING:
+    from croton.compile.loops import Feed, Loop
+
+# Products of one left factor are computed as one on the way back too if their results have at most so many elements:
+# then fewer ops count, beyond it the copies to put their cotangents together.
+FEW = 2048
+# The derivative of a costly op as a formula of its own value.
+SLOPES: dict[str, Callable[[Any], Any]] = {
+    "tanh": lambda y: 1 - y * y,
+    "exp": lambda y: y,
+    "sigmoid": lambda y: y * (1 - y),
+    "ultra_fast_sigmoid": lambda y: y * (1 - y),
+    "hard_sigmoid": lambda y: y * (1 - y),
+    "softplus": lambda y: -jnp.expm1(-y),
+}
 
 
-def scan_reversible(loop, n, start, xs, fixed):
-    return lax.scan(loop.step(fixed), start, xs, length=n)
+def _slope(node: Apply) -> Callable[[Any], Any] | None:
+    return SLOPES.get(node.op.name) if type(node.op) in (Elemwise, Activation) else None  # type: ignore[attr-defined]
+
+
+def reversible(op: Scan) -> bool:
+    """Whether the step is one whose nodes are all evaluated by themselves."""
+    return not any(isinstance(n.op, Derivative) or len(n.op.always(n)) < len(n.inputs) for n in op.graph.order)
+
+
+# --- the step, with values of its costly nodes taken down, or put in ---
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(4,))
+def _product(a: Any, z: Any, offset: Any, turned: Any, edges: tuple[int, ...]) -> list[Any]:
+    """a W, known to be z, in parts; the derivative by ``offset`` is the one by the product."""
+    return jnp.split(z, edges, -1)
+
+
+_product.defvjp(
+    lambda a, z, offset, turned, edges: (jnp.split(z, edges, -1), turned),
+    lambda edges, turned, gs: (lambda g: (g @ turned, None, g, None))(jnp.concatenate(gs, -1) if edges else gs[0]),
+)
+
+
+@cache
+def _known(slope: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """An elementwise function of x that is known to have the value y there."""
+
+    @jax.custom_jvp
+    def known(y: Any, x: Any) -> Any:
+        return y
+
+    @known.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        (y, _), (_, t) = primals, tangents
+        return y, slope(y) * t
+
+    return known
+
+
+class Reverse:
+    """One loop's forward and backward pass. Calling it gives (stacked outputs, conditions, carry).
+
+    Carries, the sequences' elements and what is fixed are passed as lists of arrays.
+    """
+
+    def __init__(self, loop: Loop, n: int, start: Any, feed: Feed) -> None:
+        self.loop, self.op, self.n = loop, loop.op, n
+        self.host = {v: x for v, x in feed.fixed.items() if isinstance(x, np.ndarray)}
+        moving = {v: x for v, x in feed.fixed.items() if v not in self.host}
+        self.start, self.carry_tree = jax.tree.flatten(start)
+        self.x_names, self.xs = list(feed.xs), list(feed.xs.values())
+        self.fixed_names = list(moving)
+        self.fixed, self.fixed_tree = jax.tree.flatten(list(moving.values()))
+        inside = [m for m in self.op.graph.order if not all(v in feed.fixed or v in feed.xs for v in m.outputs)]
+        self.products = [p for p in products_of(self.op, frozenset(moving)) if p in inside]
+        self.units: list[tuple[Apply, ...]] = [(p,) for p in self.products]
+        self.curves = [m for m in inside if _slope(m) is not None]
+        elsewhere = set(self.op.graph.outputs)
+        for node in inside:
+            elsewhere.update(v for k, v in enumerate(node.inputs) if k == 0 or node not in self.products)
+        # The gradients of others, matrices that enter by products alone, do not arise inside the loop.
+        owners = [v for v, x in moving.items() for _ in jax.tree.leaves(x)]
+        floats = [v for v, x in zip(owners, self.fixed, strict=True) if _is_float(x)]
+        self.summed = [k for k, v in enumerate(floats) if v in elsewhere]
+        self.place = {v: k for k, v in enumerate(floats)}
+        self._group_small()
+        self.matrices = [[p.inputs[1] for p in unit] for unit in self.units]
+        places = loop.carried(jax.tree.unflatten(self.carry_tree, range(len(self.start))))
+        # Where in the carry a product's left factor is, if it is there as it is.
+        self.left = [places.get(unit[0].inputs[0]) for unit in self.units]
+        # Where the carry before a step is the output of the step before: outputs by position in the carry.
+        self.shifted = {
+            places[slots[taps.index(-1)]]: sorted(loop.collected).index(k)
+            for k, (taps, slots) in enumerate(zip(self.op.taps, self.op.slots.initial, strict=True))
+            if k in loop.collected and -1 in taps
+        }
+
+    def _group_small(self) -> None:
+        """Make one unit of the products of one left factor whose results are small."""
+        one = [jax.eval_shape(lambda x: x[0], x) for x in self.xs]
+        shape = jax.eval_shape(lambda c, x, f: self.forward(c, x, f, self._merged(f)), self.start, one, self.fixed)
+        groups: dict[Variable, list[Apply]] = {}
+        sizes: dict[Variable, int] = {}
+        for p, result in zip(self.products, shape[1][3], strict=True):
+            groups.setdefault(p.inputs[0], []).append(p)
+            sizes[p.inputs[0]] = sizes.get(p.inputs[0], 0) + result.size
+        self.units = []
+        for a, ps in groups.items():
+            self.units += [tuple(ps)] if sizes[a] <= FEW else [(p,) for p in ps]
+
+    def __call__(self) -> tuple[Any, Any, Any]:
+        @jax.custom_vjp
+        def run(start: Any, xs: Any, fixed: Any) -> Any:
+            merged = self._merged(fixed)
+            carry, (outs, conditions, *_) = lax.scan(
+                lambda c, x: self.forward(c, x, fixed, merged), start, xs, length=self.n
+            )
+            return carry, outs, conditions
+
+        run.defvjp(self.save, self.pull)
+        carry, outs, conditions = run(self.start, self.xs, self.fixed)
+        rows = iter(outs)
+        stacked = [next(rows) if k in self.loop.collected else None for k in range(len(self.op.taps))]
+        return stacked, conditions, jax.tree.unflatten(self.carry_tree, carry)
+
+    # --- one step ---
+
+    def forward(self, carry: Any, x: Any, fixed: Any, merged: Merged) -> Any:
+        """The carry after a step; outputs, conditions; values of the curves; results of the units."""
+        child = self.loop.context.child()
+        child.forms = ()
+        wholes = merged.watch(child)
+        values: dict[Apply, Any] = {}
+        compute = child.compute
+
+        def watch(node: Apply, given: Sequence[Any]) -> Any:
+            found = compute(node, given)
+            if node in self.curves or node in self.products:
+                values[node] = jnp.asarray(plain(found[0]))
+            return found
+
+        child.compute = watch  # type: ignore[method-assign]
+        outs, after = self._evaluate(child, carry, x, fixed)
+        results = [values[u[0]] if len(u) == 1 else wholes[u[0].inputs[0]] for u in self.units]
+        return after, (outs, self.loop.conditions(child), [values[m] for m in self.curves], results)
+
+    def _merged(self, fixed: Sequence[Any]) -> Merged:
+        named = dict(zip(self.fixed_names, jax.tree.unflatten(self.fixed_tree, fixed), strict=True))
+        return Merged(self.products, named)
+
+    def _evaluate(self, child: Any, carry: Any, x: Any, fixed: Any) -> tuple[list[Any], list[Any]]:
+        named = dict(zip(self.fixed_names, jax.tree.unflatten(self.fixed_tree, fixed), strict=True))
+        before = jax.tree.unflatten(self.carry_tree, carry)
+        elements = dict(zip(self.x_names, x, strict=True))
+        outs, after, _ = self.loop.evaluate(child, before, elements, {**self.host, **named})
+        return [outs[k] for k in sorted(self.loop.collected)], jax.tree.leaves(after)
+
+    def factors(self, carry: Any, x: Any, known: Any, results: Any, fixed: Any) -> list[Any]:
+        """The left factors of the units, from what is saved."""
+        child = self.loop.context.child()
+        values = dict(zip(self.curves, known, strict=True))
+        left: dict[Apply, Any] = {}
+        compute = child.compute
+
+        def replay(node: Apply, given: Sequence[Any]) -> Any:
+            if node in self.products:
+                k = next(k for k, unit in enumerate(self.units) if node in unit)
+                left[self.units[k][0]] = jnp.asarray(plain(given[0]))
+                return (jnp.split(results[k], self._edges(k, fixed), -1)[self.units[k].index(node)],)
+            return (values[node],) if node in values else compute(node, given)
+
+        child.compute = replay  # type: ignore[method-assign]
+        self._evaluate(child, carry, x, fixed)
+        return [left[unit[0]] for unit in self.units]
+
+    def backward(
+        self, cts: Any, ct_outs: Any, carry: Any, x: Any, known: Any, results: Any, fixed: Any, turned: Sequence[Any]
+    ) -> tuple[Any, Any, Any, Any]:
+        """The cotangents of the carry before a step, of its xs, of what is fixed, and of the units' results.
+
+        ``known`` are the values of the curves, ``turned`` the units' matrices, transposed.
+        """
+        values = dict(zip(self.curves, known, strict=True))
+        (carry_f, carry_rest), (x_f, x_rest), (fixed_f, fixed_rest) = _floats(carry), _floats(x), _floats(fixed)
+
+        def forward(carry_f: Any, x_f: Any, fixed_f: Any, offsets: Any) -> Any:
+            child = self.loop.context.child()
+            compute = child.compute
+            done: dict[Apply, Any] = {}
+
+            def replay(node: Apply, given: Sequence[Any]) -> Any:
+                if node in self.products and node not in done:
+                    k = next(k for k, unit in enumerate(self.units) if node in unit)
+                    a = jnp.asarray(plain(given[0]))
+                    parts = _product(a, results[k], offsets[k], turned[k], self._edges(k, fixed))
+                    done.update(zip(self.units[k], parts, strict=True))
+                if node in done:
+                    return (done[node],)
+                if node in values:
+                    return (_known(_slope(node))(values[node], jnp.asarray(plain(given[0]))),)  # type: ignore[arg-type]
+                return compute(node, given)
+
+            child.compute = replay  # type: ignore[method-assign]
+            outs, after = self._evaluate(
+                child, _joined(carry_f, carry_rest), _joined(x_f, x_rest), _joined(fixed_f, fixed_rest)
+            )
+            return _floats(after)[0], _floats(outs)[0]
+
+        offsets = [jnp.zeros_like(r) for r in results]
+        _, pull = jax.vjp(forward, carry_f, x_f, fixed_f, offsets)
+        return pull((cts, ct_outs))
+
+    def _widths(self, k: int, fixed: Sequence[Any]) -> list[int]:
+        floats = _floats(fixed)[0]
+        return [floats[self.place[w]].shape[1] for w in self.matrices[k]]
+
+    def _edges(self, k: int, fixed: Sequence[Any]) -> tuple[int, ...]:
+        return tuple(accumulate(self._widths(k, fixed)))[:-1]
+
+    # --- all steps ---
+
+    def save(self, start: Any, xs: Any, fixed: Any) -> Any:
+        """The forward pass, and what the backward pass reads of it."""
+        read_carry, read_x, read_known, read_results = self._reads(start, xs, fixed)
+        kept = [k for k, read in enumerate(read_carry) if read or k in self.left]
+        merged = self._merged(fixed)
+
+        def step(carry: Any, x: Any) -> Any:
+            after, (outs, conditions, values, results) = self.forward(carry, x, fixed, merged)
+            before = [carry[k] for k in kept if k not in self.shifted]
+            return after, (outs, conditions, _where(read_known, values), _where(read_results, results), before)
+
+        carry, (outs, conditions, known, results, rows) = lax.scan(step, start, xs, length=self.n)
+        rest = iter(rows)
+        before: list[Any] = [None] * len(start)
+        for k in kept:
+            shifted = k in self.shifted
+            before[k] = jnp.concatenate([start[k][None], outs[self.shifted[k]][:-1]]) if shifted else next(rest)
+        read = _where(read_carry, before), _where(read_x, xs), known, results
+        factors = [None if k is None else before[k] for k in self.left]
+        return (carry, outs, conditions), (*read, factors, fixed)
+
+    def _reads(self, start: Any, xs: Any, fixed: Any) -> list[list[bool]]:
+        """Which leaves of the carry, elements, values of curves and results the backward step reads."""
+        one = [jax.eval_shape(lambda x: x[0], x) for x in xs]
+        shape = jax.eval_shape(lambda c, x, f: self.forward(c, x, f, self._merged(f)), start, one, fixed)
+        after, (outs, _, known, results) = shape
+        turned = jax.eval_shape(self._turned, fixed)
+        arguments = (_floats(after)[0], _floats(outs)[0], list(start), one, known, results, list(fixed), turned)
+        jaxpr = jax.make_jaxpr(lambda *a: (self.backward(*a), self.factors(*a[2:7])))(*arguments)
+        _, used = partial_eval.dce_jaxpr(jaxpr.jaxpr, [True] * len(jaxpr.out_avals))
+        self.shapes = arguments[2:6]
+        flags = iter(used)
+        return [[next(flags) for _ in part] for part in arguments][2:6]
+
+    def _turned(self, fixed: Sequence[Any]) -> list[Any]:
+        """The units' matrices, transposed."""
+        floats = _floats(fixed)[0]
+        return [jnp.concatenate([floats[self.place[w]] for w in ws], 1).T for ws in self.matrices]
+
+    def pull(self, saved: Any, cotangents: Any) -> Any:
+        """The backward pass: cotangents of the start, the sequences and what is fixed."""
+        *read, factors, fixed = saved
+        ct_carry, ct_outs, _ = cotangents
+        floats = _floats(fixed)[0]
+        turned = self._turned(fixed)
+        once = _Once()
+
+        def step(state: Any, now: Any) -> Any:
+            cts, sums = state
+            ct_outs, *read = now
+            carry, x, known, results = [_filled(r, s) for r, s in zip(read, self.shapes, strict=True)]
+            cts, ct_x, ct_fixed, ct_units = self.backward(cts, ct_outs, carry, x, known, results, fixed, turned)
+            sums = [total + ct_fixed[k] for total, k in zip(sums, self.summed, strict=True)]
+            return (cts, sums), once(ct_x, ct_units)
+
+        state = _moving(ct_carry), [jnp.zeros_like(floats[k]) for k in self.summed]
+        (cts, sums), found = lax.scan(step, state, (_moving(ct_outs), *read), length=self.n, reverse=True)
+        ct_xs, ct_units = once.again(found)
+        if any(a is None for a in factors):
+            own = jax.vmap(lambda *r: self.factors(*map(_filled, r, self.shapes), fixed))(*read)
+            factors = [mine if a is None else a for a, mine in zip(factors, own, strict=True)]
+        ct_fixed: list[Any] = [None] * len(floats)
+        for k, total in zip(self.summed, sums, strict=True):
+            ct_fixed[k] = total
+        for j, (ws, a, g) in enumerate(zip(self.matrices, factors, ct_units, strict=True)):
+            part = jnp.dot(a.reshape(-1, a.shape[-1]).T, g.reshape(-1, g.shape[-1]))
+            for w, own in zip(ws, jnp.split(part, self._edges(j, fixed), 1), strict=True):
+                k = self.place[w]
+                ct_fixed[k] = own if ct_fixed[k] is None else ct_fixed[k] + own
+        return _spread(cts, self.start), _spread(ct_xs, self.xs), _spread(ct_fixed, fixed)
+
+
+class _Once:
+    """Lists of arrays as one list without repetition: a gate's cotangent is that of its input and of its product."""
+
+    def __call__(self, *lists: Sequence[Any]) -> list[Any]:
+        unique: dict[int, Any] = {}
+        self.places = [[list(unique).index(id(x)) for x in xs if unique.setdefault(id(x), x) is x] for xs in lists]
+        return list(unique.values())
+
+    def again(self, found: Sequence[Any]) -> list[list[Any]]:
+        """The lists, of what became of their elements."""
+        return [[found[k] for k in places] for places in self.places]
+
+
+def _is_float(x: Any) -> bool:
+    return jnp.issubdtype(x.dtype, jnp.inexact)
+
+
+def _floats(leaves: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """The floats among ``leaves``; and ``leaves`` with None in their places."""
+    return [x for x in leaves if _is_float(x)], [None if _is_float(x) else x for x in leaves]
+
+
+def _joined(floats: Sequence[Any], rest: Sequence[Any]) -> list[Any]:
+    own = iter(floats)
+    return [next(own) if x is None else x for x in rest]
+
+
+def _spread(cts: Sequence[Any], leaves: Sequence[Any]) -> list[Any]:
+    """Cotangents of the floats among ``leaves``, and None for the others."""
+    own = iter(cts)
+    return [next(own) if _is_float(x) else None for x in leaves]
+
+
+def _moving(cts: Sequence[Any]) -> list[Any]:
+    return [c for c in cts if c.dtype != jax.dtypes.float0]
+
+
+def _where(flags: Sequence[bool], values: Sequence[Any]) -> list[Any]:
+    """``values``, None in the places of those not flagged."""
+    return [v if flag else None for flag, v in zip(flags, values, strict=True)]
+
+
+def _filled(read: Sequence[Any], shapes: Sequence[Any]) -> list[Any]:
+    """``read`` with zeros where nothing is read."""
+    return [jnp.zeros(s.shape, s.dtype) if r is None else r for r, s in zip(read, shapes, strict=True)]

@@ -22,11 +22,17 @@ def tell(action: Callable[[np.ndarray], None], value: Any) -> None:
     try:
         action(np.asarray(value))
     except BaseException as error:
-        _errors.append(error)
+        keep(error)
 
 
-def hear() -> None:
-    """Wait until programs have told all they have to tell; raise the first error met in that."""
+def keep(error: BaseException) -> None:
+    """Keep an error that Python code met while a program called it, for `hear` to raise."""
+    _errors.append(error)
+
+
+def hear(results: Any = None) -> None:
+    """Wait until a program has its ``results`` and has told all it has to tell; raise the first error met in that."""
+    jax.block_until_ready(results)
     jax.effects_barrier()
     if _errors:
         error = _errors[0]

@@ -14,7 +14,13 @@ from croton.gradient.derivatives import (
     jacobian,
     subgraph_grad,
 )
-from croton.gradient.errors import DisconnectedInputError, DisconnectedType, GradientError, NullTypeGradError
+from croton.gradient.errors import (
+    DisconnectedInputError,
+    DisconnectedType,
+    GradientError,
+    NullType,
+    NullTypeGradError,
+)
 from croton.gradient.identities import (
     GradientChange,
     Undefined,
@@ -33,6 +39,7 @@ __all__ = [
     "GradientChange",
     "GradientError",
     "Lop",
+    "NullType",
     "NullTypeGradError",
     "Rop",
     "Undefined",

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
-from croton.gradient.errors import DisconnectedInputError, DisconnectedType, NullTypeGradError
+from croton.gradient.errors import DisconnectedInputError, DisconnectedType, NullType, NullTypeGradError
 from croton.graph.core import Apply, Type, Variable
 from croton.graph.derivative import Derivative, held_apart, is_discrete
 from croton.graph.walk import toposort
@@ -403,15 +403,13 @@ def subgraph_grad(
     return result
 
 
-def grad_not_implemented(op: Any, x_pos: int, x: Variable, comment: str = "") -> TensorVariable:
-    """What an op's own ``grad`` returns for an input whose derivative nobody has written."""
-    raise NotImplementedError(
-        f"the derivative of {op} with respect to input {x_pos} ({x}) is not implemented. {comment}".rstrip()
-    )
+def grad_not_implemented(op: Any, x_pos: int, x: Variable, comment: str = "") -> Variable:
+    """What an op's own ``grad`` returns for an input whose derivative nobody has written: an error where it is used."""
+    why = f"the derivative of {op} with respect to input {x_pos} ({x}) is not implemented. {comment}"
+    return NullType(why.rstrip(), NotImplementedError).variable()
 
 
-def grad_undefined(op: Any, x_pos: int, x: Variable, comment: str = "") -> TensorVariable:
-    """What an op's own ``grad`` returns for an input whose derivative does not exist."""
-    raise NullTypeGradError(
-        f"the derivative of {op} with respect to input {x_pos} ({x}) is not defined. {comment}".rstrip()
-    )
+def grad_undefined(op: Any, x_pos: int, x: Variable, comment: str = "") -> Variable:
+    """What an op's own ``grad`` returns for an input whose derivative does not exist: an error where it is used."""
+    why = f"the derivative of {op} with respect to input {x_pos} ({x}) is not defined. {comment}"
+    return NullType(why.rstrip()).variable()

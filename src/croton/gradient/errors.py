@@ -28,3 +28,22 @@ class DisconnectedType(Type):
 
     def __hash__(self) -> int:
         return hash(DisconnectedType)
+
+
+class NullType(Type):
+    """The type of a derivative that does not exist: ``why``, and the class of the ``error`` to raise where it is used.
+
+    As theano.gof.null_type.NullType.
+    """
+
+    def __init__(self, why: str = "the derivative is not defined", error: type[Exception] = NullTypeGradError) -> None:
+        self.why, self.error = why, error
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is NullType
+
+    def __hash__(self) -> int:
+        return hash(NullType)
+
+    def __repr__(self) -> str:
+        return f"NullType({self.why})"

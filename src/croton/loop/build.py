@@ -218,6 +218,7 @@ def _slot(type_: TensorType, outer: TensorVariable, tap: int, rows: Variable | N
     """The step's variable for one tap of ``outer``, with a test value where that has one."""
     moment = "t" if tap == 0 else f"t{tap:+d}"
     slot = type_(None if outer.name is None else f"{outer.name}[{moment}]")
+    slot.tag.in_loop = True
     value = getattr(outer.tag, "test_value", None)
     if value is None and isinstance(outer, SharedVariable | Constant):
         value = outer.get_value() if isinstance(outer, SharedVariable) else outer.data
@@ -370,7 +371,9 @@ def _ends(node: Apply) -> tuple[Sequence[Variable], Sequence[Variable]]:
 
 
 def _stand_in(v: Variable) -> Variable:
-    return v.type.variable(name=v.name)
+    fresh = v.type.variable(name=v.name)
+    fresh.tag.in_loop = True
+    return fresh
 
 
 def _refuse_captured(fixed: Sequence[Variable], allowed: Sequence[Variable], what: str) -> None:

@@ -29,6 +29,7 @@ def entries_times(data: Any, to: Any, source: Any, dense: Any, n: int) -> Any:
     ``data``, ``to`` and ``source`` are vectors of one length, the latter two of integers within bounds; ``dense`` is
     (m, k), of the dtype of ``data``.
     """
+    data, to, source, dense = map(jnp.asarray, (data, to, source, dense))
     return _primitive.bind(data, to, source, dense, n=n)
 
 
@@ -36,6 +37,7 @@ def sampled_products(left: Any, right: Any, rows: Any, cols: Any) -> Any:
     """The vector of ``left[rows[e]] . right[cols[e]]`` over entries e, for matrices of k columns each, made in
     pieces.
     """
+    left, right = jnp.asarray(left), jnp.asarray(right)
     k = left.shape[1]
     if 0 in left.shape or 0 in right.shape or not len(rows):
         return jnp.zeros(len(rows), left.dtype)

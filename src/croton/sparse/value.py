@@ -76,9 +76,10 @@ class Sparse:
         return jnp.where(self.valid, rows * m + cols if self.format == "csr" else cols * n + rows, n * m)
 
     def merged(self) -> Sparse:
-        """The same matrix, canonical: entries that share a place are added up."""
+        """The same matrix, canonical, of JAX arrays: entries that share a place are added up."""
         if self.canonical or not len(self):
-            return Sparse(*self.parts, self.shape, self.format, True)
+            data, rows, cols, valid = map(jnp.asarray, self.parts)
+            return Sparse(data, rows, cols, valid, self.shape, self.format, True)
         keys = self.keys()
         order = jnp.argsort(keys, stable=True)
         ordered = keys[order]

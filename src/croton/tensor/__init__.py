@@ -4,7 +4,7 @@ indexing, shapes, nnet.
 
 from typing import Any
 
-from croton.tensor import elemwise, nnet, pool, random, signal, special
+from croton.tensor import conv, elemwise, nnet, pool, random, signal, special
 from croton.tensor.basic import AsTensorError, Cast, as_tensor_variable, cast, constant
 from croton.tensor.claims import addbroadcast, patternbroadcast, specify_shape, unbroadcast
 from croton.tensor.construct import (
@@ -31,6 +31,22 @@ from croton.tensor.construct import (
 from croton.tensor.control import Assert, IfElse, assert_op, ifelse
 from croton.tensor.creators import CREATORS, tensor
 from croton.tensor.elemwise import *  # noqa: F403
+from croton.tensor.extra import (
+    allclose,
+    bartlett,
+    ceil_intdiv,
+    cov,
+    diff,
+    fill_diagonal,
+    fill_diagonal_offset,
+    get_vector_length,
+    inverse_permutation,
+    is_flat,
+    isclose,
+    mgrid,
+    ogrid,
+    stacklists,
+)
 from croton.tensor.index import IncSubtensor, Subtensor, inc_subtensor, set_subtensor, subtensor
 from croton.tensor.linalg import (
     Dot,
@@ -44,6 +60,7 @@ from croton.tensor.linalg import (
     tensordot,
     trace,
 )
+from croton.tensor.positions import argtopk, bincount, ravel_multi_index, topk, topk_and_argtopk, unravel_index
 from croton.tensor.reduce import (
     all,
     any,
@@ -101,7 +118,7 @@ __all__ = [
     "NotScalarConstantError", "Reshape", "Shape", "Subtensor", "TensorConstant", "TensorSharedVariable", "TensorType",
     "TensorVariable", "addbroadcast", "all", "alloc", "any", "arange", "argmax", "argmin", "argsort",
     "as_tensor_variable", "assert_op", "batched_dot", "batched_tensordot", "broadcast_to", "cast", "choose", "compress",
-    "concatenate", "constant", "cumprod", "cumsum", "diag", "diagonal", "dimshuffle", "dot", "eye", "fill",
+    "concatenate", "constant", "conv", "cumprod", "cumsum", "diag", "diagonal", "dimshuffle", "dot", "eye", "fill",
     "flatnonzero", "flatten", "get_scalar_constant_value", "horizontal_stack", "identity_like", "ifelse",
     "inc_subtensor", "join", "logsumexp", "make_vector", "matmul", "max", "max_and_argmax", "mean", "min", "nnet", "nonzero",
     "nonzero_values", "norm", "ones", "ones_like", "outer", "patternbroadcast", "pool", "prod", "ptp", "ravel", "repeat",
@@ -109,6 +126,11 @@ __all__ = [
     "shape_padright", "signal", "sort", "special", "specify_shape", "split", "squeeze", "stack", "static_length", "std",
     "subtensor", "sum", "swapaxes", "take", "tensor", "tensor_copy", "tensordot", "tile", "to_one_hot", "trace",
     "transpose", "tri", "tril", "triu", "unbroadcast", "var", "vertical_stack", "zeros", "zeros_like",
+]  # fmt: skip
+__all__ += [
+    "allclose", "argtopk", "bartlett", "bincount", "ceil_intdiv", "cov", "diff", "fill_diagonal",
+    "fill_diagonal_offset", "get_vector_length", "inverse_permutation", "is_flat", "isclose", "mgrid", "ogrid",
+    "ravel_multi_index", "stacklists", "topk", "topk_and_argtopk", "unravel_index",
 ]  # fmt: skip
 __all__ += [*elemwise.__all__, *CREATORS, *_GRADIENTS]
 

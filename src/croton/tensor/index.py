@@ -135,8 +135,9 @@ class Subtensor(_Indexed):
             return NotImplemented
         if not np.array_equal(rows, np.arange(n)):
             return NotImplemented
-        columns = _Selection.checked(context, node, labels, x.shape[axis], 1)
-        numbers = jnp.arange(x.shape[axis], dtype=columns.dtype)
+        # Few enough to be compared as small integers, which is faster.
+        columns = _Selection.checked(context, node, labels, x.shape[axis], 1).astype("int32")
+        numbers = jnp.arange(x.shape[axis], dtype="int32")
         chosen = columns[:, None] == numbers if axis == 1 else columns == numbers[:, None]
         return jnp.where(chosen, x, 0).sum(axis)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from croton.tensor.basic import as_tensor_variable
 from croton.tensor.claims import SpecifyShape
+from croton.tensor.conv import conv2d as convolve
 from croton.tensor.variable import TensorVariable
 
 # How the old op was to unroll its loops and what it was to print; there is nothing here for them to steer.
@@ -37,8 +38,6 @@ def conv2d(
     >>> conv2d(T.constant([[1., 2., 4.]]), T.constant([[1., -1.]])).eval()
     array([[1., 2.]])
     """
-    from croton.tensor.conv import conv2d as convolve
-
     unknown = [k for k in kargs if k not in _OLD_OPTIONS]
     if unknown:
         raise TypeError(f"signal.conv2d has no argument {', '.join(map(repr, unknown))}")
@@ -48,8 +47,8 @@ def conv2d(
         raise ValueError(f"signal.conv2d: border_mode must be 'valid' or 'full', not {border_mode!r}")
     images = _claimed("input", as_tensor_variable(input), "image_shape", image_shape)
     kernels = _claimed("filters", as_tensor_variable(filters), "filter_shape", filter_shape)
-    four = [v.dimshuffle(0, "x", 1, 2) if v.ndim == 3 else v.dimshuffle("x", "x", 0, 1) for v in (images, kernels)]
-    maps = convolve(*four, border_mode=border_mode, subsample=tuple(subsample))
+    x, f = (v.dimshuffle(0, "x", 1, 2) if v.ndim == 3 else v.dimshuffle("x", "x", 0, 1) for v in (images, kernels))
+    maps = convolve(x, f, border_mode=border_mode, subsample=tuple(subsample))
     kept = [axis for axis, v in enumerate((images, kernels)) if v.ndim == 3]
     return maps if len(kept) == 2 else maps[tuple(slice(None) if axis in kept else 0 for axis in (0, 1))]
 

@@ -108,6 +108,13 @@ def test_the_running_averages_and_the_factor_get_no_gradient():
     np.testing.assert_allclose(found, (1 / 3 + (data - data.mean(0))) * 0.5, rtol=1e-12)
 
 
+def test_a_running_average_that_depends_on_the_inputs_gets_no_gradient_either():
+    x = T.dmatrix("x")
+    new_mean = train(x, x[0], x[0], running_mean=3 * x[0], running_var=x[0], running_average_factor=0.5)[3]
+    found = croton.function([x], croton.grad(new_mean.sum(), x))(RNG.randn(4, 2))
+    np.testing.assert_allclose(found, np.full((4, 2), 0.125), rtol=1e-12)
+
+
 def test_the_variance_of_one_element_is_nan():
     x, v = T.dmatrix("x"), T.dvector("v")
     out, _, _, _, new_var = train(x, v, v, running_mean=v, running_var=v)

@@ -39,16 +39,16 @@ def conv2d(
     (out, channels / num_groups, rows, columns): (batch, out, rows, columns) of the dtype of ``input``.
 
     ``out[n, o, p] = sum over c, k of filters[o, c, -1 - k] input[n, c, p * subsample + k * filter_dilation - pad]``,
-    and without ``filter_flip`` with ``filters[o, c, k]``, a cross-correlation. Along an axis of length n a kernel of length
-    k gives ``(n + pads - ((k - 1) dilation + 1)) // subsample + 1`` elements.
+    and without ``filter_flip`` with ``filters[o, c, k]``, a cross-correlation. Along an axis of length n a kernel of
+    length k gives ``(n + pads - ((k - 1) dilation + 1)) // subsample + 1`` elements.
 
     ``border_mode``: 'valid' (no padding), 'full' (``(k - 1) dilation`` zeros on either side), 'half' (half the length
-    of the dilated kernel, rounded down), a number of zeros for all sides, one for each axis, or a pair (before, after) for
-    each. ``num_groups``: so many equal parts of the channels, each with its part of the filters, apart from each other.
-    ``unshared``: ``filters`` (out, out rows, out columns, channels / num_groups, rows, columns) with a kernel for each
-    place. ``input_shape`` and ``filter_shape`` (with None for what is unknown) tell lengths before data is there;
-    they must be true, except the number of images. ``image_shape`` is an old name of ``input_shape``. Other keywords,
-    which steered the original, are ignored with a warning.
+    of the dilated kernel, rounded down), a number of zeros for all sides, one for each axis, or a pair (before, after)
+    for each. ``num_groups``: so many equal parts of the channels, each with its part of the filters, apart from each
+    other. ``unshared``: ``filters`` (out, out rows, out columns, channels / num_groups, rows, columns) with a kernel
+    for each place. ``input_shape`` and ``filter_shape`` (with None for what is unknown) tell lengths before data is
+    there; they must be true, except the number of images. ``image_shape`` is an old name of ``input_shape``. Other
+    keywords, which steered the original, are ignored with a warning.
 
     Raises TypeError for a wrong rank, ValueError for an impossible option and for images and filters that do not fit
     each other, as early as that is known. As theano.tensor.nnet.conv2d.

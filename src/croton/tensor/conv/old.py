@@ -16,7 +16,7 @@ _STEERING = {
 }  # fmt: skip
 
 
-def old_conv2d(
+def conv2d(
     input: Any,
     filters: Any,
     image_shape: Any = None,
@@ -25,12 +25,14 @@ def old_conv2d(
     subsample: Any = (1, 1),
     **kargs: Any,
 ) -> TensorVariable:
-    """:func:`conv2d` as it was before: ``border_mode`` 'valid' or 'full', always a true convolution. The options that
-    steered the original op (``unroll_batch``, ``openmp``, ``version`` ...) are taken and change nothing; others raise
-    TypeError. As theano.tensor.nnet.conv.conv2d.
+    """The convolution of images with filters as :func:`croton.tensor.conv.conv2d` was before: ``border_mode`` 'valid'
+    or 'full', always a true convolution.
+
+    The options that steered the original op (``unroll_batch``, ``openmp``, ``version`` ...) are taken and change
+    nothing; others raise TypeError. As theano.tensor.nnet.conv.conv2d.
 
     >>> import croton.tensor as T
-    >>> old_conv2d(T.ones((1, 1, 4, 4)), T.ones((1, 1, 3, 3)), border_mode='full').eval().shape
+    >>> conv2d(T.ones((1, 1, 4, 4)), T.ones((1, 1, 3, 3)), border_mode='full').eval().shape
     (1, 1, 6, 6)
     """
     if unknown := sorted(set(kargs) - _STEERING):
@@ -42,7 +44,7 @@ def old_conv2d(
     return AbstractConv2d(image_shape, filter_shape, border_mode, subsample)(input, filters)
 
 
-def old_conv3d(
+def conv3d(
     signals: Any,
     filters: Any,
     signals_shape: Any = None,
@@ -56,7 +58,7 @@ def old_conv3d(
     theano.tensor.nnet.conv3d2d.conv3d.
 
     >>> import croton.tensor as T
-    >>> old_conv3d(T.ones((1, 5, 3, 8, 8)), T.ones((4, 2, 3, 3, 3))).eval().shape
+    >>> conv3d(T.ones((1, 5, 3, 8, 8)), T.ones((4, 2, 3, 3, 3))).eval().shape
     (1, 4, 4, 6, 6)
     """
     order = (0, 2, 1, 3, 4)

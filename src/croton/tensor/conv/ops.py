@@ -236,7 +236,7 @@ class AbstractConv2d(AbstractConv):
         x, w = inputs
         return self.node(self.images(x), self.filters(w))
 
-    def output_types(self, x: Variable, w: Variable) -> Sequence[Type]:  # type: ignore[override]
+    def output_types(self, x: Variable, w: Variable) -> Sequence[Type]:
         shape = self.maps_shape(*self._claimed(kind(x).shape, kind(w).shape))
         return [TensorType(self.result_dtype(x, w), shape=shape)]
 
@@ -311,7 +311,7 @@ class AbstractConv2d_gradInputs(_Gradient):
         self.fits(x, w, y, f"for the image lengths {_text(asked)}")
         return x, w
 
-    def output_types(self, w: Variable, y: Variable, shape: Variable) -> Sequence[Type]:  # type: ignore[override]
+    def output_types(self, w: Variable, y: Variable, shape: Variable) -> Sequence[Type]:
         x, _ = self._claimed(kind(w).shape, kind(y).shape, self.asked(shape))
         return [TensorType(self.result_dtype(y, w), shape=x)]
 
@@ -357,7 +357,7 @@ class AbstractConv2d_gradWeights(_Gradient):
         self.fits(x, w, y, f"for the filter lengths {_text(asked)}")
         return x, w
 
-    def output_types(self, x: Variable, y: Variable, shape: Variable) -> Sequence[Type]:  # type: ignore[override]
+    def output_types(self, x: Variable, y: Variable, shape: Variable) -> Sequence[Type]:
         _, w = self._claimed(kind(x).shape, kind(y).shape, self.asked(shape))
         return [TensorType(self.result_dtype(x, y), shape=w)]
 

@@ -13,21 +13,16 @@ from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from croton.tensor.conv.geometry import Geometry
 
 # The bytes of patches that are held at a time.
 HELD = 3 << 20
-# With at most so many elements in a filter, the maps are sums of as many shifted images, which XLA makes one loop of.
-FEW = 32
 
 
 def maps(x: Any, w: Any, g: Geometry) -> Any:
     """The maps ``(N, O, *out)`` of images and filters."""
-    if math.prod(w.shape[1:]) <= FEW:
-        return _shifted_sum(x, w, g)
     flat = _flat_filters(w, g)
 
     def some(x: Any) -> Any:
@@ -97,7 +92,7 @@ def _patches(x: Any, g: Geometry) -> Any:
     for axis, (k, n, s, d) in enumerate(zip(g.kernel, g.out, g.strides, g.dilations, strict=True)):
         at = x.ndim - dims + axis
         x = jnp.stack([lax.slice_in_dim(x, i * d, i * d + (n - 1) * s + 1, s, at) for i in range(k)], 1)
-    return x.reshape(g.groups, -1, math.prod(x.shape[-dims - 1 :]))
+    return x.reshape(g.groups, math.prod(x.shape[1 : -dims - 1]), math.prod(x.shape[-dims - 1 :]))
 
 
 def _overlaid(columns: Any, inner: int, n: int, g: Geometry) -> Any:
@@ -116,34 +111,16 @@ def _overlaid(columns: Any, inner: int, n: int, g: Geometry) -> Any:
             config[at] = (low, length - low - (m - 1) * s - 1, s - 1)
             shifted.append(lax.pad(x[:, i], zero, config))
         x = sum(shifted[1:], shifted[0])
-    return x.reshape(-1, *x.shape[2:]).swapaxes(0, 1)
+    return x.reshape(g.groups * inner, *x.shape[2:]).swapaxes(0, 1)
 
 
 def _flat_filters(w: Any, g: Geometry) -> Any:
     """Filters as a matrix ``(groups, O / groups, kernel * C / groups)``, in the order of :func:`_patches`."""
     turned = w.transpose(0, *range(w.ndim - 1, 1, -1), 1)
-    return turned.reshape(g.groups, w.shape[0] // g.groups, -1)
+    return turned.reshape(g.groups, w.shape[0] // g.groups, math.prod(w.shape[1:]))
 
 
 def _flat_maps(y: Any, g: Geometry) -> Any:
     """Maps as a matrix ``(groups, O / groups, N * out)``."""
     turned = y.swapaxes(0, 1)
     return turned.reshape(g.groups, y.shape[1] // g.groups, math.prod((y.shape[0], *y.shape[2:])))
-
-
-def _shifted_sum(x: Any, w: Any, g: Geometry) -> Any:
-    """The maps as a sum, over channels within a group and places in the kernel, of an element of the filters times the
-    images moved there.
-    """
-    x = jnp.pad(x, [(0, 0), (0, 0), *g.pads]) if any(map(any, g.pads)) else x
-    n, inner, rest = x.shape[0], w.shape[1], (1,) * len(g.kernel)
-    x = x.reshape(n, g.groups, inner, 1, *x.shape[2:])
-    w = w.reshape(g.groups, w.shape[0] // g.groups, inner, *w.shape[2:])
-    y = jnp.zeros((n, g.groups, w.shape[1], *g.out), x.dtype)
-    for at in np.ndindex(inner, *g.kernel):
-        ends = [i * d + (m - 1) * s + 1 for i, d, m, s in zip(at[1:], g.dilations, g.out, g.strides, strict=True)]
-        steps = [slice(i * d, e, s) for i, d, e, s in zip(at[1:], g.dilations, ends, g.strides, strict=True)]
-        y = y + x[(slice(None), slice(None), at[0], slice(None), *steps)] * w[(slice(None), slice(None), *at)].reshape(
-            g.groups, -1, *rest
-        )
-    return y.reshape(n, -1, *g.out)

@@ -86,8 +86,8 @@ def bilinear_upsampling(
     p / q as a pair (p, q), or one such pair for rows and one for columns; length n becomes n p / q, rounded up, and
     element m stands at ``(m q - (p - 1) // 2) / p`` (with the fraction reduced). ``batch_size`` and
     ``num_input_channels`` tell lengths before data is there. ``use_1D_kernel`` made the original interpolate along one
-    axis after the other, which is done in any case. Raises ValueError for a ratio that is none, TypeError for an input that is no batch of floating
-    images. As theano.tensor.nnet.abstract_conv.bilinear_upsampling.
+    axis after the other, which is done in any case. Raises ValueError for a ratio that is none, TypeError for an input
+    that is no batch of floating images. As theano.tensor.nnet.abstract_conv.bilinear_upsampling.
 
     >>> import numpy as np
     >>> bilinear_upsampling(np.array([[[[0., 1.]]]]), 2).eval()

@@ -1,5 +1,6 @@
 """Ops for neural networks."""
 
+from croton.tensor.conv import conv2d, conv2d_grad_wrt_inputs, conv2d_transpose, conv3d, separable_conv2d
 from croton.tensor.nnet import blocksparse, ctc, neighbours
 from croton.tensor.nnet.activations import (
     elu,
@@ -53,6 +54,10 @@ __all__ = [
     "blocksparse",
     "categorical_crossentropy",
     "confusion_matrix",
+    "conv2d",
+    "conv2d_grad_wrt_inputs",
+    "conv2d_transpose",
+    "conv3d",
     "crossentropy_categorical_1hot",
     "crossentropy_softmax_1hot",
     "crossentropy_softmax_1hot_with_bias",
@@ -71,6 +76,7 @@ __all__ = [
     "prepend_scalar_to_each_row",
     "relu",
     "selu",
+    "separable_conv2d",
     "sigmoid",
     "sigmoid_binary_crossentropy",
     "softmax",

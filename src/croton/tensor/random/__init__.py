@@ -1,5 +1,6 @@
 """Random streams, and draws from states that the caller keeps."""
 
+from croton.tensor.random.mrg import MRG_RandomStreams, guess_n_streams
 from croton.tensor.random.raw import (
     binomial,
     choice,
@@ -12,7 +13,7 @@ from croton.tensor.random.raw import (
     uniform,
 )
 from croton.tensor.random.state import RandomStateSharedVariable, StreamState
-from croton.tensor.random.streams import MRG_RandomStreams, RandomStreams, guess_n_streams
+from croton.tensor.random.streams import RandomStreams
 
 __all__ = [
     "MRG_RandomStreams",

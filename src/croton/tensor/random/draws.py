@@ -256,7 +256,9 @@ class Draw(TensorOp):
             message = f"{self.kind}: {kind.parameters[places[0]]} {words}"
             context.check(jnp.asarray(holds(*own)), node, lambda message=message: ValueError(message))
         held = [p if isinstance(p, np.ndarray) else lax.stop_gradient(p) for p in parameters]
-        return kind.meaning(jnp.asarray(state), shape, self.dtype, *held)
+        # What jax.random draws would be another thing under another setting of JAX's.
+        with jax.threefry_partitionable(True):
+            return kind.meaning(jnp.asarray(state), shape, self.dtype, *held)
 
     def _check_shapes(self, kind: Kind, shape: Shape, parameters: Sequence[Any]) -> None:
         for k, p in enumerate(parameters if kind.tail is not None else ()):

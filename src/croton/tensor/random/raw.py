@@ -243,4 +243,3 @@ def choice_by_rows(random_state: Any, count: Any, p: Any, dtype: Any = "int64") 
     rows: Any = chances.shape[0] if chances.type.shape[0] is None else chances.type.shape[0]
     found = free_size("choice", (rows, wanted), None, [])
     return draw("choice_by_rows", random_state, found, known_dtype("choice", dtype), [chances])
-

@@ -1,0 +1,80 @@
+"""Parts of the last dimension: the gates of a recurrent layer, which are computed together and used apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from croton.graph.core import Apply, Type, Variable
+from croton.graph.derivative import follow
+from croton.graph.walk import toposort
+from croton.tensor.basic import TensorOp
+from croton.tensor.elemwise import Elemwise
+from croton.tensor.index import Subtensor
+from croton.tensor.linalg import Dot
+from croton.tensor.shape import kind
+from croton.tensor.types import TensorType
+
+
+@dataclass(frozen=True)
+class Part(TensorOp):
+    """The elements from ``start`` to ``stop`` along the last dimension, or all if it has length one and broadcasts."""
+
+    start: int
+    stop: int
+
+    def output_types(self, x: Variable) -> Sequence[Type]:
+        *others, n = kind(x).shape
+        length = None if n is None else 1 if n == 1 else max(min(self.stop, n) - self.start, 0)
+        return [TensorType(kind(x).dtype, shape=(*others, length))]
+
+    def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
+        (x,) = values
+        return x if x.shape[-1] == 1 else x[..., self.start : self.stop]
+
+
+def last_slice(node: Apply) -> tuple[int, int] | None:
+    """(start, stop) of a node that takes a fixed slice of the last dimension only; None for any other."""
+    if isinstance(node.op, Part):
+        return node.op.start, node.op.stop
+    if not isinstance(node.op, Subtensor) or len(node.op.index) != kind(node.inputs[0]).ndim or not node.op.index:
+        return None
+    *others, last = node.op.index
+    if any(e != ("slice", None, None, None) for e in others) or not isinstance(last, tuple) or last[0] != "slice":
+        return None
+    start, stop = last[1] or 0, last[2]
+    if last[3] not in (None, 1) or type(start) is not int or type(stop) is not int or not 0 <= start < stop:
+        return None
+    return start, stop
+
+
+def spread(outputs: Sequence[Variable]) -> list[Variable]:
+    """``outputs`` with the parts taken before sums and products instead of after: of a matrix, its columns.
+
+    Where only parts of ``x + dot(h, U)`` are used, x and U are cut, once, and each gate is computed by itself.
+    """
+    outputs = list(outputs)
+    while True:
+        order = toposort(outputs)
+        cuts = {n: cut for n in order if (cut := last_slice(n)) is not None}
+        whole = set(outputs) | {v for n in order if n not in cuts for v in n.inputs}
+        new = {
+            n.outputs[0]: fresh
+            for n, cut in cuts.items()
+            if n.inputs[0] not in whole and (fresh := _earlier(n.inputs[0].owner, Part(*cut))) is not None
+        }
+        if not new:
+            return outputs
+        outputs = follow(outputs, new)
+
+
+def _earlier(node: Apply | None, part: Part) -> Variable | None:
+    """The part of the node's result, from parts of what it is computed from."""
+    if node is None:
+        return None
+    if isinstance(node.op, Dot) and kind(node.inputs[1]).ndim == 2:
+        return node.op.make_node(node.inputs[0], part.make_node(node.inputs[1]).out).out
+    if isinstance(node.op, Elemwise) and node.op.name in ("add", "sub", "mul"):
+        return node.op.make_node(*[part.make_node(v).out if kind(v).ndim else v for v in node.inputs]).out
+    return None
