@@ -14,8 +14,8 @@ RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 def main() -> int:
     """Measure, print and write; return 1 if a contender of croton's own could not be measured."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="croton's speed against its peers")
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help="a, b, c, d; none: all of them")
-    parser.add_argument("--repeats", type=int, default=15, help="rounds of turns (default 15; c and d: at most 5)")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)}; none: all of them")
+    parser.add_argument("--repeats", type=int, default=15, help="rounds of turns (default 15; c, d, f: at most 5)")
     parser.add_argument("--output", type=Path, help="where to write (default: RESULTS.md beside this, if all are run)")
     options = parser.parse_args()
     chosen = sorted(set(options.sections)) or list(SECTIONS)

@@ -98,3 +98,24 @@ def lenet(folder: Path, batch: int, steps: int) -> list[Contender]:
         Contender("PyTorch eager, SGD by hand", "torch", "lenet_torch", "train"),
     ]
     return [row.asked(folder=str(folder), batch=batch, steps=steps) for row in rows]
+
+
+def recurrent(cell: str, units: int, batch: int, time: int, steps: int) -> list[Contender]:
+    """Name who trains the recurrent network of (f): croton, JAX and PyTorch, in this order."""
+    rows = [
+        Contender("croton", "croton", "recurrent", "train", about={"library": "croton"}, flags=NO_CACHE, target=0.8),
+        Contender("JAX by hand", "croton", "recurrent_jax", "train", flags=NO_CACHE),
+        Contender("PyTorch's layer", "torch", "recurrent_torch", "train"),
+    ]
+    return [row.asked(cell=cell, units=units, batch=batch, time=time, steps=steps) for row in rows]
+
+
+def recurrent_memory(units: int, batch: int, time: int, save_every: int) -> list[Contender]:
+    """Name whose memory is measured in (g): JAX, croton's `scan`, its `scan_checkpoints`, in this order."""
+    croton = Contender("croton, scan", "croton", "recurrent", "last", about={"library": "croton"}, flags=NO_CACHE)
+    rows = [
+        Contender("JAX by hand", "croton", "recurrent_jax", "last", flags=NO_CACHE),
+        croton,
+        replace(croton.asked(save_every=save_every), name="croton, scan_checkpoints"),
+    ]
+    return [row.asked(units=units, batch=batch, time=time) for row in rows]

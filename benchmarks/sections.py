@@ -3,6 +3,9 @@
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Sequence
+from itertools import product
+from math import isqrt
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,13 @@ CALLS = 500
 OUTPUTS = (1_000, 10_000, 100_000, 1_000_000)
 LENET = ((64, 20), (500, 4))
 """The sizes of the minibatches of (e), and how many steps a run is."""
+CELLS = ("rnn", "lstm", "gru")
+UNITS = {20: 10, 128: 3, 320: 1}
+"""The numbers of units of (f), and how many training steps a run is."""
+BATCHES = (16, 64)
+TIME = 100
+"""The steps of the sequences of (f)."""
+LENGTHS = (100, 1_000, 3_000, 10_000)
 AGREEMENT = 1e-4
 STARTING = 60.0
 """Seconds after which (c) starts a contender no more."""
@@ -144,6 +154,75 @@ def lenet(repeats: int) -> Section:
     )
 
 
+def recurrent(repeats: int, cells: Sequence[str] = CELLS, units: Sequence[int] = tuple(UNITS)) -> Section:
+    """Measure (f), the training step of recurrent layers."""
+    rows: list[list[str]] = []
+    everyone: list[Measured] = []
+    from_jax, from_torch = [0.0], [0.0]
+    for cell, width, batch in product(cells, units, BATCHES):
+        steps = UNITS[width]
+        measured = interleave(contenders.recurrent(cell, width, batch, TIME, steps), min(repeats, 5), 1, 0.25)
+        everyone += measured
+        ours, jax, torch = measured
+        (_, taken, to_jax, target), (_, by_jax, *_) = versus([ours, jax], jax, unit=1e-3 * steps)
+        (_, _, to_torch, _), (_, by_torch, *_) = versus([ours, torch], torch, unit=1e-3 * steps)
+        rows.append([cell, f"{width}", f"{batch}", taken, by_jax, by_torch, to_jax, target, to_torch])
+        if ours.result and jax.result:
+            from_jax.append(float(np.abs(np.subtract(ours.result, jax.result)).max()))
+        if ours.result and torch.result and cell != "gru":
+            from_torch.append(float(abs(ours.result[0] - torch.result[0])))
+    return Section(
+        "(f) The training step of recurrent layers written with scan",
+        f"A recurrent layer (10 inputs), a softmax of 50 at each of {TIME} steps, the mean cross-entropy of all of"
+        " them, plain gradient descent; float32, NumPy minibatches, each step gives its cost back. croton's layer is a"
+        " `scan`, JAX's a `lax.scan` differentiated by JAX in one jitted step with donated parameters, PyTorch's its"
+        " own `RNN`, `LSTM` or `GRU`, eager with `torch.optim.SGD`. Milliseconds per training step (quartiles).",
+        [
+            ("layer", "units", "batch", "croton, ms", "JAX, ms", "PyTorch, ms", "croton / JAX", "target", "/ PyTorch"),
+            *rows,
+        ],
+        [
+            f"The costs of the first steps ({', '.join(map(str, UNITS.values()))} of them) differ by at most"
+            f" {max(from_jax):.1e} between croton and JAX; the first cost of PyTorch's rnn and lstm by at most"
+            f" {max(from_torch):.1e} from croton's (its layers have a second bias, and its gru another formula).",
+        ],
+        everyone,
+    )
+
+
+def memory(repeats: int, lengths: Sequence[int] = LENGTHS) -> Section:
+    """Measure (g), the memory of a training step against the number of steps of the loop; ``repeats`` is not used."""
+    units, batch = 128, 16
+    rows: list[list[str]] = []
+    everyone: list[Measured] = []
+    for time_ in lengths:
+        measured = [Measured(one) for one in contenders.recurrent_memory(units, batch, time_, isqrt(time_))]
+        everyone += measured
+        rows.append([f"{time_:,}", f"{isqrt(time_)}"])
+        for one in measured:
+            try:
+                with Worker(one.contender) as worker:
+                    worker.build()
+                    first, later = worker.ask("memory", runs=2)
+                    one.versions = worker.describe()
+                rows[-1] += [f"{first / 2**20:.0f}", f"{later / 2**20:.0f}"]
+            except Failed as failed:
+                one.error = str(failed)
+                rows[-1] += [one.error, ""]
+    head = ["steps", "save_every_N"]
+    for name in ("JAX `lax.scan`", "croton `scan`", "croton `scan_checkpoints`"):
+        head += [f"{name}: first, MiB", "later, MiB"]
+    return Section(
+        "(g) The memory of a training step against the number of steps of the loop",
+        f"An LSTM of {units} units (10 inputs) in minibatches of {batch}, float32, whose cost is that of its last state"
+        " alone; the product with the inputs is written inside the step. By how many MiB the process grows at most in"
+        " the first training step, which compiles, and in the second; each number from a process of its own.",
+        [head, *rows],
+        [],
+        everyone,
+    )
+
+
 def _apart(measured: list[Measured]) -> list[float | None]:
     """Compute how far each contender's costs of the first epoch are from the float64 ones."""
     true = data.reference(DATA)
@@ -162,4 +241,6 @@ def _start(one: Measured) -> float:
     return seconds
 
 
-SECTIONS = {"a": training, "b": calls, "c": first_step, "d": many_outputs, "e": lenet}
+SECTIONS = {
+    "a": training, "b": calls, "c": first_step, "d": many_outputs, "e": lenet, "f": recurrent, "g": memory,
+}  # fmt: skip

@@ -1,13 +1,14 @@
 """The process in which one contender runs: reads a request per line, answers each with a line, both JSON.
 
 Requests: ``{"op": "build", "program": ..., "work": ..., "arguments": {...}}``, then any number of ``{"op": "result"}``
-(does the work once and tells what it gave) and ``{"op": "time", "warm": n, "runs": n}`` (tells the seconds of each
-run). Each answer carries the processor time that the process took while nobody asked it for anything. Runs on every
-Python from 3.7.
+(does the work once and tells what it gave), ``{"op": "time", "warm": n, "runs": n}`` (tells the seconds of each run)
+and ``{"op": "memory", "runs": n}`` (tells the bytes that each run needed). Each answer carries the processor time that
+the process took while nobody asked it for anything. Runs on every Python from 3.7.
 """
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import json
 import os
@@ -15,6 +16,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
@@ -41,6 +43,18 @@ def seconds(work: Callable[[], Any], warm: int, runs: int) -> list[float]:
     return taken
 
 
+def memory(work: Callable[[], Any], runs: int) -> list[int]:
+    """Tell by how many bytes the process grew at most while the work was done, of ``runs`` runs (Linux with glibc)."""
+    grown = []
+    for _ in range(runs):
+        ctypes.CDLL(None).malloc_trim(0)  # what was freed but is still held would hide growth
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        before = _peak()
+        work()
+        grown.append(_peak() - before)
+    return grown
+
+
 def serve() -> None:
     """Answer requests until the input ends."""
     answers = os.fdopen(os.dup(1), "w")
@@ -61,7 +75,7 @@ def serve() -> None:
             elif work is None:
                 raise RuntimeError(f"'{op}' was asked for before anything was built")
             else:
-                answer = work() if op == "result" else seconds(work, **request)
+                answer = work() if op == "result" else {"time": seconds, "memory": memory}[op](work, **request)
             reply: dict[str, Any] = {"answer": answer}
         except Exception as error:
             reply = {"error": f"{type(error).__name__}: {error}"}
@@ -69,6 +83,13 @@ def serve() -> None:
         answers.write(json.dumps(reply, default=lambda value: value.tolist()) + "\n")
         answers.flush()
         asleep = time.process_time()
+
+
+def _peak() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return 1024 * int(line.split()[1])
+    raise RuntimeError("/proc/self/status does not tell VmHWM, the process's largest memory")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,23 @@ from types import ModuleType
 
 from croton.tensor.creators import CREATORS
 
-ROOMS = ("croton", "croton.tensor", "croton.tensor.nnet", "croton.gradient")
+ROOMS = (
+    "croton",
+    "croton.loop",
+    "croton.tensor",
+    "croton.tensor.random",
+    "croton.tensor.conv",
+    "croton.tensor.pool",
+    "croton.tensor.signal",
+    "croton.tensor.nnet",
+    "croton.tensor.nnet.neighbours",
+    "croton.tensor.nnet.blocksparse",
+    "croton.tensor.nnet.ctc",
+    "croton.sparse",
+    "croton.gradient",
+    "croton.printing",
+    "croton.compile",
+)
 PAGE = Path(__file__).parent / "api.md"
 
 

@@ -1,6 +1,6 @@
 """croton: symbolic expressions, differentiated, made numerically safe, and compiled by XLA."""
 
-from croton import gradient, printing, sparse, tensor
+from croton import gradient, loop, printing, sparse, tensor
 from croton.compile import (
     DebugMode,
     Function,
@@ -15,6 +15,7 @@ from croton.compile import (
 )
 from croton.gradient import Lop, Rop, grad, hessian, jacobian
 from croton.graph import Apply, Constant, Op, SharedVariable, Variable, clone, debugprint, draw, pp
+from croton.loop import scan
 from croton.settings import config
 
 __version__ = "0.1.0"
@@ -44,8 +45,10 @@ __all__ = [
     "gradient",
     "hessian",
     "jacobian",
+    "loop",
     "pp",
     "printing",
+    "scan",
     "shared",
     "sparse",
     "tensor",

@@ -201,7 +201,10 @@ def test_pickling_and_copying():
 def test_nanguard_and_debug_mode():
     x, w = S.csr_matrix("x", "float64"), T.dmatrix("w")
     cost = T.tanh(S.dot(S.sqr(x), w)).sum()
-    outputs = [*croton.grad(cost, [x, w]), S.structured_log(x), S.dot(x, w)]
+    # Room stands at the last place, where the divisor is 0 and no entry is.
+    divisor = np.ones((6, 5))
+    divisor[5, 4] = X[5, 4]
+    outputs = [*croton.grad(cost, [x, w]), S.structured_log(x), S.dot(x, w), x / divisor]
     plain = croton.function([x, w], outputs)(X, W)
     for mode in (croton.NanGuardMode(), croton.DebugMode()):
         for a, b in zip(croton.function([x, w], outputs, mode=mode)(X, W), plain, strict=True):

@@ -24,7 +24,7 @@ from croton.tensor.linalg import Dot, MatMul
 from croton.tensor.shape import kind
 
 if TYPE_CHECKING:
-    from croton.compile.lower import Check, Lowering
+    from croton.compile.lower import Check, Compute, Lowering
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,22 +108,21 @@ class Merged:
         self.matrices = {a: jnp.concatenate(ms, 1) for a, ms in parts.items()}
         self.edges = {a: list(accumulate(m.shape[1] for m in ms))[:-1] for a, ms in parts.items()}
 
-    def watch(self, child: Lowering) -> dict[Variable, Any]:
-        """Have ``child`` compute these products together; returns where it will put their results, whole, by factor."""
-        compute, found, wholes = child.compute, dict[Apply, Any](), dict[Variable, Any]()
+    def watch(self, child: Lowering) -> None:
+        """Have ``child`` compute these products together."""
+        found: dict[Apply, Any] = {}
 
-        def together(node: Apply, given: Sequence[Any]) -> Any:
+        def together(node: Apply, given: Sequence[Any], compute: Compute) -> Sequence[Any]:
             group = self.groups.get(node.inputs[0], ()) if isinstance(node.op, Dot) else ()
             if node not in group:
                 return compute(node, given)
             if node not in found:
                 a = node.inputs[0]
-                wholes[a] = jnp.dot(jnp.asarray(plain(given[0])), self.matrices[a])
-                found.update(zip(group, jnp.split(wholes[a], self.edges[a], -1), strict=True))
+                whole = jnp.dot(jnp.asarray(plain(given[0])), self.matrices[a])
+                found.update(zip(group, jnp.split(whole, self.edges[a], -1), strict=True))
             return (found[node],)
 
-        child.compute = together  # type: ignore[method-assign]
-        return wholes
+        child.wrap(together)
 
 
 class Hoisted:

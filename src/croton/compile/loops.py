@@ -70,7 +70,7 @@ class Loop:
         self.errors: list[Callable[[], Exception]] = []
         self.names = names
         past = [self._past(x, k) for x, k in zip(given.initial, self.feeds, strict=True)]
-        self.start = (past, [jnp.asarray(v) for v in given.shared], [])
+        self.start: tuple[Any, Any, list[Any]] = (past, [jnp.asarray(v) for v in given.shared], [])
         if self.kept:
             shapes = self._shapes_of_one_step()
             self.start = (*self.start[:2], [jnp.zeros(shapes[k].shape, shapes[k].dtype) for k in self.kept])
@@ -175,7 +175,7 @@ class Loop:
         for variable, was, now in zip(self.names.shared, shared, news, strict=True):
             if was.shape != now.shape:
                 raise ValueError(
-                    f"{op}: the shared variable {variable} of shape {was.shape} is updated to shape {now.shape} by a step"
+                    f"{op}: a step updates the shared variable {variable}, of shape {was.shape}, to shape {now.shape}"
                 )
         moved = [(*values[1:], outs[k]) for values, k in zip(past, self.feeds, strict=True)]
         return moved, list(news), [outs[k] for k in self.kept]
@@ -226,7 +226,9 @@ class Loop:
             {v: x for v, x in {**feed.xs, **hoisted.stacked}.items() if v in used},
         )
         cut = n - self.op.truncate
-        if self.op.truncate == -1 or cut <= 0 or not self.context.forms:
+        if self.op.checkpoint:
+            outs, conditions, last = self._in_pieces(n, start, feed)
+        elif self.op.truncate == -1 or cut <= 0 or not self.context.forms:
             outs, conditions, last = self._scan(n, start, feed)
         else:
             held = lax.stop_gradient
@@ -238,6 +240,28 @@ class Loop:
             conditions = tuple(map(jnp.concatenate, zip(fine, conditions, strict=True)))
         self.errors[:0] = [error for _, error in hoisted.checks]
         return outs, (*[c for c, _ in hoisted.checks], *conditions), last
+
+    def _in_pieces(self, n: int, start: Any, feed: Feed) -> tuple[Any, Any, Any]:
+        """``n`` steps in pieces, of which only the carry and the last outputs are kept, even for derivatives."""
+        size, names = self.op.checkpoint, list(feed.xs)
+
+        def piece(length: int, carry: Any, xs: Any) -> Any:
+            outs, conditions, carry = self._scan(length, carry, Feed(feed.fixed, dict(zip(names, xs, strict=True))))
+            return carry, (jax.tree.map(lambda o: o[-1], outs), tuple(c.all() for c in conditions))
+
+        whole, rest = divmod(n, size)
+        if rest and not self.op.padding:
+            raise ValueError(
+                f"{self.op} makes {n} steps, not a multiple of save_every_N={size}: choose another, or padding=True"
+            )
+        run = jax.checkpoint(piece, static_argnums=0)
+        parts = [x[: whole * size].reshape(whole, size, *x.shape[1:]) for x in feed.xs.values()]
+        carry, (outs, conditions) = lax.scan(lambda c, x: run(size, c, x), start, parts, length=whole)
+        if rest:
+            carry, (last, fine) = run(rest, carry, [x[whole * size :] for x in feed.xs.values()])
+            outs = jax.tree.map(lambda a, b: jnp.concatenate([a, b[None]]), outs, last)
+            conditions = tuple(jnp.append(a, b) for a, b in zip(conditions, fine, strict=True))
+        return outs, conditions, carry
 
     def _scan(self, n: int, start: Any, feed: Feed) -> tuple[Any, Any, Any]:
         if self.context.forms == ("reverse",) and n > 1 and reversible(self.op):
@@ -315,8 +339,9 @@ class Loop:
             outs, carry, stop = self.evaluate(self.context, carry, {v: x[i] for v, x in feed.xs.items()}, feed.fixed)
             if self.n - i > self.op.truncate > 0:
                 outs, carry = lax.stop_gradient((outs, carry))
-            for row, o in zip(rows, outs, strict=True):
-                row.append(o)
+            if self.op.checkpoint == 0 or i + 1 == self.n or (i + 1) % self.op.checkpoint == 0:
+                for row, o in zip(rows, outs, strict=True):
+                    row.append(o)
             if stop is not None and bool(self.context.known(stop, self.node)):
                 break
         return [self._stack(row, k) if k in self.collected else None for k, row in enumerate(rows)], carry

@@ -26,6 +26,8 @@ from croton.sparse.value import inside, moved, moving
 Env = dict[Variable, Any]
 # A condition that must hold when the program has run, and the exception to raise if it does not.
 Check = tuple[Any, Callable[[], Exception]]
+# How a node's results come from its inputs' values.
+Compute = Callable[[Apply, Sequence[Any]], Sequence[Any]]
 
 
 class Lowering:
@@ -55,6 +57,12 @@ class Lowering:
         self.forms: tuple[str, ...] = ()
         # Programs of loops, which an eager run compiles one by one.
         self.programs: dict[Any, Any] = {}
+        self._computing: Compute = self.compute
+
+    def wrap(self, around: Callable[[Apply, Sequence[Any], Compute], Sequence[Any]]) -> None:
+        """Have every node computed by ``around(node, values, compute)``, ``compute`` being how it was done so far."""
+        compute = self._computing
+        self._computing = lambda node, values: around(node, values, compute)
 
     def child(self) -> Lowering:
         """A lowering for a part of the program that is traced by itself, such as a loop's step."""
@@ -135,8 +143,8 @@ class Lowering:
         values = [self.value(v, env) for v in node.inputs]
         for k, v in enumerate(node.inputs):
             if v in node.op.structural(node):
-                values[k] = self.known(values[k], node)
-        results = self.compute(node, values)
+                values[k] = self.known(self.settled.get(v, values[k]), node)
+        results = self._computing(node, values)
         env.update(zip(node.outputs, results, strict=True))
 
     def compute(self, node: Apply, values: Sequence[Any]) -> Sequence[Any]:
@@ -273,10 +281,18 @@ class Explained(Exception):
 _explained: dict[type, type] = {}
 
 
+def _is_own(error: Exception) -> bool:
+    """Whether croton itself raised the error."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("croton.")
+
+
 def explain(error: Exception, node: Apply, values: Sequence[Any]) -> Exception:
     """``error`` of its own class, saying also which op it comes from, on what types and shapes, and who built it."""
     kind = type(error)
-    if kind.__module__.startswith("jax") or (isinstance(error, TypeError) and values):
+    if kind.__module__.startswith("jax") or (isinstance(error, TypeError) and values and not _is_own(error)):
         # JAX reports shapes that disagree as TypeErrors.
         kind = ValueError
     if kind not in _explained:

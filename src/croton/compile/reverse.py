@@ -8,8 +8,7 @@ from which their derivative follows are saved, as far as the backward pass reads
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache, partial
-from itertools import accumulate
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -20,7 +19,7 @@ from jax.interpreters import partial_eval
 
 from croton.compile.hoist import Merged, products_of
 from croton.compile.layout import plain
-from croton.graph.core import Apply, Variable
+from croton.graph.core import Apply
 from croton.graph.derivative import Derivative
 from croton.loop.op import Scan
 from croton.tensor.elemwise import Elemwise
@@ -28,10 +27,8 @@ from croton.tensor.nnet.activations import Activation
 
 if TYPE_CHECKING:
     from croton.compile.loops import Feed, Loop
+    from croton.compile.lower import Compute
 
-# Products of one left factor are computed as one on the way back too if their results have at most so many elements:
-# then fewer ops count, beyond it the copies to put their cotangents together.
-FEW = 2048
 # The derivative of a costly op as a formula of its own value.
 SLOPES: dict[str, Callable[[Any], Any]] = {
     "tanh": lambda y: 1 - y * y,
@@ -55,16 +52,13 @@ def reversible(op: Scan) -> bool:
 # --- the step, with values of its costly nodes taken down, or put in ---
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(4,))
-def _product(a: Any, z: Any, offset: Any, turned: Any, edges: tuple[int, ...]) -> list[Any]:
-    """a W, known to be z, in parts; the derivative by ``offset`` is the one by the product."""
-    return jnp.split(z, edges, -1)
+@jax.custom_vjp
+def _product(a: Any, z: Any, offset: Any, turned: Any) -> Any:
+    """a W, known to be z; the derivative by ``offset`` is the one by the product."""
+    return z
 
 
-_product.defvjp(
-    lambda a, z, offset, turned, edges: (jnp.split(z, edges, -1), turned),
-    lambda edges, turned, gs: (lambda g: (g @ turned, None, g, None))(jnp.concatenate(gs, -1) if edges else gs[0]),
-)
+_product.defvjp(lambda a, z, offset, turned: (z, turned), lambda turned, g: (g @ turned, None, g, None))
 
 
 @cache
@@ -99,7 +93,6 @@ class Reverse:
         self.fixed, self.fixed_tree = jax.tree.flatten(list(moving.values()))
         inside = [m for m in self.op.graph.order if not all(v in feed.fixed or v in feed.xs for v in m.outputs)]
         self.products = [p for p in products_of(self.op, frozenset(moving)) if p in inside]
-        self.units: list[tuple[Apply, ...]] = [(p,) for p in self.products]
         self.curves = [m for m in inside if _slope(m) is not None]
         elsewhere = set(self.op.graph.outputs)
         for node in inside:
@@ -109,30 +102,15 @@ class Reverse:
         floats = [v for v, x in zip(owners, self.fixed, strict=True) if _is_float(x)]
         self.summed = [k for k, v in enumerate(floats) if v in elsewhere]
         self.place = {v: k for k, v in enumerate(floats)}
-        self._group_small()
-        self.matrices = [[p.inputs[1] for p in unit] for unit in self.units]
         places = loop.carried(jax.tree.unflatten(self.carry_tree, range(len(self.start))))
         # Where in the carry a product's left factor is, if it is there as it is.
-        self.left = [places.get(unit[0].inputs[0]) for unit in self.units]
+        self.left = [places.get(p.inputs[0]) for p in self.products]
         # Where the carry before a step is the output of the step before: outputs by position in the carry.
         self.shifted = {
             places[slots[taps.index(-1)]]: sorted(loop.collected).index(k)
             for k, (taps, slots) in enumerate(zip(self.op.taps, self.op.slots.initial, strict=True))
             if k in loop.collected and -1 in taps
         }
-
-    def _group_small(self) -> None:
-        """Make one unit of the products of one left factor whose results are small."""
-        one = [jax.eval_shape(lambda x: x[0], x) for x in self.xs]
-        shape = jax.eval_shape(lambda c, x, f: self.forward(c, x, f, self._merged(f)), self.start, one, self.fixed)
-        groups: dict[Variable, list[Apply]] = {}
-        sizes: dict[Variable, int] = {}
-        for p, result in zip(self.products, shape[1][3], strict=True):
-            groups.setdefault(p.inputs[0], []).append(p)
-            sizes[p.inputs[0]] = sizes.get(p.inputs[0], 0) + result.size
-        self.units = []
-        for a, ps in groups.items():
-            self.units += [tuple(ps)] if sizes[a] <= FEW else [(p,) for p in ps]
 
     def __call__(self) -> tuple[Any, Any, Any]:
         @jax.custom_vjp
@@ -152,23 +130,22 @@ class Reverse:
     # --- one step ---
 
     def forward(self, carry: Any, x: Any, fixed: Any, merged: Merged) -> Any:
-        """The carry after a step; outputs, conditions; values of the curves; results of the units."""
+        """The carry after a step; outputs, conditions; values of the curves and of the products."""
         child = self.loop.context.child()
         child.forms = ()
-        wholes = merged.watch(child)
+        merged.watch(child)
         values: dict[Apply, Any] = {}
-        compute = child.compute
 
-        def watch(node: Apply, given: Sequence[Any]) -> Any:
+        def watch(node: Apply, given: Sequence[Any], compute: Compute) -> Sequence[Any]:
             found = compute(node, given)
             if node in self.curves or node in self.products:
                 values[node] = jnp.asarray(plain(found[0]))
             return found
 
-        child.compute = watch  # type: ignore[method-assign]
+        child.wrap(watch)
         outs, after = self._evaluate(child, carry, x, fixed)
-        results = [values[u[0]] if len(u) == 1 else wholes[u[0].inputs[0]] for u in self.units]
-        return after, (outs, self.loop.conditions(child), [values[m] for m in self.curves], results)
+        known = [values[m] for m in self.curves], [values[p] for p in self.products]
+        return after, (outs, self.loop.conditions(child), *known)
 
     def _merged(self, fixed: Sequence[Any]) -> Merged:
         named = dict(zip(self.fixed_names, jax.tree.unflatten(self.fixed_tree, fixed), strict=True))
@@ -181,52 +158,47 @@ class Reverse:
         outs, after, _ = self.loop.evaluate(child, before, elements, {**self.host, **named})
         return [outs[k] for k in sorted(self.loop.collected)], jax.tree.leaves(after)
 
-    def factors(self, carry: Any, x: Any, known: Any, results: Any, fixed: Any) -> list[Any]:
-        """The left factors of the units, from what is saved."""
+    def factors(self, whole: Sequence[Any], fixed: Any) -> list[Any]:
+        """The left factors of the products, from what is saved of a step."""
+        carry, x, known, results = whole
         child = self.loop.context.child()
+        child.tells = False
         values = dict(zip(self.curves, known, strict=True))
         left: dict[Apply, Any] = {}
-        compute = child.compute
 
-        def replay(node: Apply, given: Sequence[Any]) -> Any:
+        def replay(node: Apply, given: Sequence[Any], compute: Compute) -> Sequence[Any]:
             if node in self.products:
-                k = next(k for k, unit in enumerate(self.units) if node in unit)
-                left[self.units[k][0]] = jnp.asarray(plain(given[0]))
-                return (jnp.split(results[k], self._edges(k, fixed), -1)[self.units[k].index(node)],)
+                left[node] = jnp.asarray(plain(given[0]))
+                return (results[self.products.index(node)],)
             return (values[node],) if node in values else compute(node, given)
 
-        child.compute = replay  # type: ignore[method-assign]
+        child.wrap(replay)
         self._evaluate(child, carry, x, fixed)
-        return [left[unit[0]] for unit in self.units]
+        return [left[p] for p in self.products]
 
     def backward(
         self, cts: Any, ct_outs: Any, carry: Any, x: Any, known: Any, results: Any, fixed: Any, turned: Sequence[Any]
     ) -> tuple[Any, Any, Any, Any]:
-        """The cotangents of the carry before a step, of its xs, of what is fixed, and of the units' results.
+        """The cotangents of the carry before a step, of its xs, of what is fixed, and of the products.
 
-        ``known`` are the values of the curves, ``turned`` the units' matrices, transposed.
+        ``known`` are the values of the curves, ``turned`` the products' matrices, transposed.
         """
         values = dict(zip(self.curves, known, strict=True))
         (carry_f, carry_rest), (x_f, x_rest), (fixed_f, fixed_rest) = _floats(carry), _floats(x), _floats(fixed)
 
         def forward(carry_f: Any, x_f: Any, fixed_f: Any, offsets: Any) -> Any:
             child = self.loop.context.child()
-            compute = child.compute
-            done: dict[Apply, Any] = {}
+            child.tells = False
 
-            def replay(node: Apply, given: Sequence[Any]) -> Any:
-                if node in self.products and node not in done:
-                    k = next(k for k, unit in enumerate(self.units) if node in unit)
-                    a = jnp.asarray(plain(given[0]))
-                    parts = _product(a, results[k], offsets[k], turned[k], self._edges(k, fixed))
-                    done.update(zip(self.units[k], parts, strict=True))
-                if node in done:
-                    return (done[node],)
+            def replay(node: Apply, given: Sequence[Any], compute: Compute) -> Sequence[Any]:
+                if node in self.products:
+                    k = self.products.index(node)
+                    return (_product(jnp.asarray(plain(given[0])), results[k], offsets[k], turned[k]),)
                 if node in values:
-                    return (_known(_slope(node))(values[node], jnp.asarray(plain(given[0]))),)  # type: ignore[arg-type]
+                    return (_known(_slope(node))(values[node], jnp.asarray(plain(given[0]))),)
                 return compute(node, given)
 
-            child.compute = replay  # type: ignore[method-assign]
+            child.wrap(replay)
             outs, after = self._evaluate(
                 child, _joined(carry_f, carry_rest), _joined(x_f, x_rest), _joined(fixed_f, fixed_rest)
             )
@@ -235,13 +207,6 @@ class Reverse:
         offsets = [jnp.zeros_like(r) for r in results]
         _, pull = jax.vjp(forward, carry_f, x_f, fixed_f, offsets)
         return pull((cts, ct_outs))
-
-    def _widths(self, k: int, fixed: Sequence[Any]) -> list[int]:
-        floats = _floats(fixed)[0]
-        return [floats[self.place[w]].shape[1] for w in self.matrices[k]]
-
-    def _edges(self, k: int, fixed: Sequence[Any]) -> tuple[int, ...]:
-        return tuple(accumulate(self._widths(k, fixed)))[:-1]
 
     # --- all steps ---
 
@@ -267,22 +232,26 @@ class Reverse:
         return (carry, outs, conditions), (*read, factors, fixed)
 
     def _reads(self, start: Any, xs: Any, fixed: Any) -> list[list[bool]]:
-        """Which leaves of the carry, elements, values of curves and results the backward step reads."""
+        """Which leaves of the carry, elements, values of curves and products the backward step reads."""
         one = [jax.eval_shape(lambda x: x[0], x) for x in xs]
         shape = jax.eval_shape(lambda c, x, f: self.forward(c, x, f, self._merged(f)), start, one, fixed)
         after, (outs, _, known, results) = shape
         turned = jax.eval_shape(self._turned, fixed)
         arguments = (_floats(after)[0], _floats(outs)[0], list(start), one, known, results, list(fixed), turned)
-        jaxpr = jax.make_jaxpr(lambda *a: (self.backward(*a), self.factors(*a[2:7])))(*arguments)
+        jaxpr = jax.make_jaxpr(lambda *a: (self.backward(*a), self.factors(a[2:6], a[6])))(*arguments)
         _, used = partial_eval.dce_jaxpr(jaxpr.jaxpr, [True] * len(jaxpr.out_avals))
         self.shapes = arguments[2:6]
         flags = iter(used)
         return [[next(flags) for _ in part] for part in arguments][2:6]
 
+    def _whole(self, read: Sequence[Any]) -> list[list[Any]]:
+        """What was saved of a step, with zeros for what is not read."""
+        return [_filled(r, s) for r, s in zip(read, self.shapes, strict=True)]
+
     def _turned(self, fixed: Sequence[Any]) -> list[Any]:
-        """The units' matrices, transposed."""
+        """The products' matrices, transposed."""
         floats = _floats(fixed)[0]
-        return [jnp.concatenate([floats[self.place[w]] for w in ws], 1).T for ws in self.matrices]
+        return [floats[self.place[p.inputs[1]]].T for p in self.products]
 
     def pull(self, saved: Any, cotangents: Any) -> Any:
         """The backward pass: cotangents of the start, the sequences and what is fixed."""
@@ -295,25 +264,24 @@ class Reverse:
         def step(state: Any, now: Any) -> Any:
             cts, sums = state
             ct_outs, *read = now
-            carry, x, known, results = [_filled(r, s) for r, s in zip(read, self.shapes, strict=True)]
-            cts, ct_x, ct_fixed, ct_units = self.backward(cts, ct_outs, carry, x, known, results, fixed, turned)
+            carry, x, known, results = self._whole(read)
+            cts, ct_x, ct_fixed, ct_products = self.backward(cts, ct_outs, carry, x, known, results, fixed, turned)
             sums = [total + ct_fixed[k] for total, k in zip(sums, self.summed, strict=True)]
-            return (cts, sums), once(ct_x, ct_units)
+            return (cts, sums), once(ct_x, ct_products)
 
         state = _moving(ct_carry), [jnp.zeros_like(floats[k]) for k in self.summed]
         (cts, sums), found = lax.scan(step, state, (_moving(ct_outs), *read), length=self.n, reverse=True)
-        ct_xs, ct_units = once.again(found)
+        ct_xs, ct_products = once.again(found)
         if any(a is None for a in factors):
-            own = jax.vmap(lambda *r: self.factors(*map(_filled, r, self.shapes), fixed))(*read)
+            own = jax.vmap(lambda *now: self.factors(self._whole(now), fixed))(*read)
             factors = [mine if a is None else a for a, mine in zip(factors, own, strict=True)]
         ct_fixed: list[Any] = [None] * len(floats)
         for k, total in zip(self.summed, sums, strict=True):
             ct_fixed[k] = total
-        for j, (ws, a, g) in enumerate(zip(self.matrices, factors, ct_units, strict=True)):
-            part = jnp.dot(a.reshape(-1, a.shape[-1]).T, g.reshape(-1, g.shape[-1]))
-            for w, own in zip(ws, jnp.split(part, self._edges(j, fixed), 1), strict=True):
-                k = self.place[w]
-                ct_fixed[k] = own if ct_fixed[k] is None else ct_fixed[k] + own
+        for p, a, g in zip(self.products, factors, ct_products, strict=True):
+            k = self.place[p.inputs[1]]
+            total = jnp.dot(a.reshape(-1, a.shape[-1]).T, g.reshape(-1, g.shape[-1]))
+            ct_fixed[k] = total if ct_fixed[k] is None else ct_fixed[k] + total
         return _spread(cts, self.start), _spread(ct_xs, self.xs), _spread(ct_fixed, fixed)
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from croton.graph.core import GenericType, SharedVariable, Variable
 from croton.sparse.types import SparseTensorSharedVariable, SparseType
 from croton.sparse.value import FORMATS, is_scipy
+from croton.tensor.random.draws import STATE
+from croton.tensor.random.state import RandomStateSharedVariable
 from croton.tensor.types import DTYPES, TensorType
 from croton.tensor.variable import TensorSharedVariable
 
@@ -24,7 +26,7 @@ def shared(
     target: str | None = None,
 ) -> Any:
     """A shared variable that begins with a copy of ``value``: an array, a number or a SciPy matrix in
-    the format csr or csc, whose dtype it keeps, or any other object.
+    the format csr or csc, whose dtype it keeps, a NumPy RandomState, or any other object.
 
     ``strict`` and ``allow_downcast`` say what ``set_value`` takes; ``broadcastable`` which dimensions always have
     length 1 (none if None). ``borrow`` is accepted: the value is copied all the same, so that no program ever works
@@ -43,6 +45,8 @@ def shared(
     if is_scipy(value) and value.format in FORMATS and value.ndim == 2:
         type_ = SparseType(value.format, str(value.dtype))
         return SparseTensorSharedVariable(name, type_, value, strict, allow_downcast)
+    if isinstance(value, np.random.RandomState):
+        return RandomStateSharedVariable(name, STATE, value, strict, allow_downcast)
     dtype = _dtype_of(value)
     if dtype is None:
         return SharedVariable(name, GenericType(), value, strict, allow_downcast)

@@ -60,11 +60,15 @@ def _undefined(
     """For each wrt that lies behind a node without a derivative (by an input that it is connected to), that node."""
     stop = set(stopped)
     found: dict[Variable, Apply] = {}
-    for v in _reach(sources, stop) - stop:
-        if v.owner is not None and getattr(v.owner.op, "undefined", False):
-            open_ = v.owner.op.connected(v.owner)
-            behind = _reach([i for i, o in zip(v.owner.inputs, open_, strict=True) if o], stop)
-            found.update((w, v.owner) for w in wrt if w in behind)
+    met = _reach(sources, stop) - stop
+    for node in dict.fromkeys(v.owner for v in met if v.owner is not None):
+        if not node.op.undefined and node.op.graph is None:
+            continue
+        culprits = node.op.undefined_by(node, [v for v in node.outputs if v in met])
+        for v, culprit in zip(node.inputs, culprits, strict=True):
+            if culprit is not None:
+                behind = _reach([v], stop)
+                found.update((w, culprit) for w in wrt if w in behind)
     return found
 
 

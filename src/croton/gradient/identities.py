@@ -57,7 +57,6 @@ def _with_gradient(form: str, low: float, high: float) -> Callable[[Any], Any]:
 class Undefined(Op):
     """The input, with no derivative: asking for one raises NullTypeGradError."""
 
-    # Said by any op whose derivative, by the inputs that it is connected to, does not exist; ``grad`` looks for it.
     undefined: ClassVar[bool] = True
 
     def output_types(self, x: Variable) -> Sequence[Type]:

@@ -245,6 +245,8 @@ class Op:
     data_dependent: ClassVar[bool] = False
     # Whether computing it also tells somebody of its values, so that it must be computed each time.
     tells: ClassVar[bool] = False
+    # Whether a derivative by the inputs that it is connected to does not exist, so that ``grad`` must refuse it.
+    undefined: ClassVar[bool] = False
     # The graph inside the op, where it has one (``croton.graph.nested.Graph``); ``with_graph`` gives the op another.
     graph: ClassVar[Any] = None
 
@@ -272,6 +274,10 @@ class Op:
     def connected_from(self, node: Apply, outputs: Sequence[Variable]) -> Sequence[bool]:
         """``connected``, of a derivative that comes to these of the node's outputs only."""
         return self.connected(node)
+
+    def undefined_by(self, node: Apply, outputs: Sequence[Variable]) -> Sequence[Apply | None]:
+        """For each input, the node (this one, or one inside it) for which these outputs have no derivative by it."""
+        return [node if c and self.undefined else None for c in self.connected_from(node, outputs)]
 
     def default_updates(self, node: Apply) -> Mapping[SharedVariable, Variable]:
         """What a function that uses the node stores in shared variables that it is told nothing else of."""

@@ -2,6 +2,6 @@
 
 from croton.loop.build import scan, until
 from croton.loop.op import Scan
-from croton.loop.views import foldl, foldr, map, reduce
+from croton.loop.views import foldl, foldr, map, reduce, scan_checkpoints
 
-__all__ = ["Scan", "foldl", "foldr", "map", "reduce", "scan", "until"]
+__all__ = ["Scan", "foldl", "foldr", "map", "reduce", "scan", "scan_checkpoints", "until"]

@@ -94,9 +94,10 @@ def build(
     name: str | None,
     strict: bool,
     return_list: bool,
-    checkpoint: bool = False,
+    checkpoint: int = 0,
+    padding: bool = True,
 ) -> tuple[Any, OrderedUpdates]:
-    """``scan``, the steps' intermediate values kept for derivatives or, with ``checkpoint``, computed again."""
+    """``scan``; with ``checkpoint``, ``scan_checkpoints``."""
     what = f"scan {name!r}" if name else "scan"
     seqs = [_Sequence(given, k, what) for k, given in enumerate(_listed(sequences))]
     states = [_State(given, k, what) for k, given in enumerate(_listed(outputs_info))]
@@ -105,11 +106,13 @@ def build(
     if not isinstance(truncate_gradient, int | np.integer) or truncate_gradient == 0 or truncate_gradient < -1:
         raise ValueError(f"{what}: truncate_gradient must be -1 or a positive int, not {truncate_gradient!r}")
     feeds = [s for s in states if s.taps]
-    arguments = [v for s in (*seqs, *feeds) for v in s.slots]
+    arguments = [*[v for s in seqs for v in s.slots], *[v for s in feeds for v in s.slots]]
     outs, news, condition = _returned(fn(*arguments, *others), what)
     with config(compute_test_value="off"):
         states = _matched(states, outs, bool(_listed(outputs_info)), what)
         _add_default_updates(outs, news, condition, others)
+        if checkpoint and condition is not None:
+            raise ValueError(f"{what}: a loop with checkpoints cannot stop early: leave out until(), or use scan")
         stop = [] if condition is None else [as_tensor_variable(condition)]
         roots = [*outs, *news.values(), *stop]
         graph, fixed = _cut(roots, arguments, list(news), others)
@@ -125,6 +128,7 @@ def build(
         int(truncate_gradient),
         condition is not None,
         checkpoint,
+        padding,
         name,
         (
             *[("all", k) for k in range(len(outs))],
@@ -177,7 +181,9 @@ class _Sequence:
             raise ValueError(f"{what} is None: give a variable, or dict(input=..., taps=...)")
         self.input = as_tensor_variable(given)
         if not self.input.ndim:
-            raise ValueError(f"{what}, {self.input}, is a scalar of type {self.input.type}: there is nothing to iterate")
+            raise ValueError(
+                f"{what}, {self.input}, is a scalar of type {self.input.type}: there is nothing to iterate"
+            )
         self.taps = _taps(taps, 0, what)
         type_ = TensorType(self.input.dtype, shape=kind(self.input).shape[1:])
         self.slots = [_slot(type_, self.input, t, self.input) for t in self.taps]
@@ -289,8 +295,8 @@ def _matched(states: list[_State], outs: Sequence[TensorVariable], told: bool, w
         return [_State(None, k, what) for k in range(len(outs))]
     if len(states) != len(outs):
         raise ValueError(
-            f"{what}: the step returns {len(outs)} outputs, outputs_info has {len(states)} entries. Please provide None "
-            "as outputs_info for any output that does not feed back"
+            f"{what}: the step returns {len(outs)} outputs, outputs_info has {len(states)} entries. Please provide "
+            "None as outputs_info for any output that does not feed back"
         )
     for k, (state, out) in enumerate(zip(states, outs, strict=True)):
         if not state.taps:

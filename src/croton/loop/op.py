@@ -32,8 +32,10 @@ class Scan(Op):
     The step's inputs are, in order: for each sequence one slot for each of its taps; for each output that feeds back
     one slot for each of its taps; the shared variables that change; what stays the same (fixed). Its outputs: the
     loop's outputs, the new shared values, and, with ``until``, the condition to stop after.
-    ``taps`` holds each output's taps, () where it does not feed back. ``wanted`` are the node's outputs: ('all', k),
-    output k of every step; ('last', k), of the last step; ('shared', k), the final value of a shared variable.
+    ``taps`` holds each output's taps, () where it does not feed back. With ``checkpoint`` only every so many steps an
+    output is collected, and the steps between are computed again for derivatives; without ``padding`` a rest of fewer
+    steps is an error. ``wanted`` are the node's outputs: ('all', k), output k of every step; ('last', k), of the last
+    step; ('shared', k), the final value of a shared variable.
     """
 
     step: Graph
@@ -44,12 +46,13 @@ class Scan(Op):
     backwards: bool
     truncate: int
     until: bool
-    checkpoint: bool
+    checkpoint: int
+    padding: bool
     name: str | None
     wanted: tuple[tuple[str, int], ...]
 
     @property
-    def graph(self) -> Graph:  # type: ignore[override]
+    def graph(self) -> Graph:
         return self.step
 
     def split(self, inputs: Sequence[Any]) -> Parts:
@@ -100,6 +103,10 @@ class Scan(Op):
     def _length(self, inputs: Sequence[Variable]) -> int | None:
         if self.until:
             return None
+        n = self._steps(inputs)
+        return n if n is None or not self.checkpoint else -(-n // self.checkpoint)
+
+    def _steps(self, inputs: Sequence[Variable]) -> int | None:
         parts = self.split(inputs)
         if self.counted:
             return constant_value(parts.steps)
@@ -173,28 +180,46 @@ class Scan(Op):
         return self.connected_from(node, node.outputs)
 
     def connected_from(self, node: Apply, outputs: Sequence[Variable]) -> Sequence[bool]:
+        reach = self._reach(self._asked(node, outputs))
+        return [any(s in reach for s in group) for group in self._groups]
+
+    def undefined_by(self, node: Apply, outputs: Sequence[Variable]) -> Sequence[Apply | None]:
+        reach = self._reach(self._asked(node, outputs))
+        blamed: dict[Variable, Apply] = {}
+        for inner in self.graph.order:
+            hit = [v for v in inner.outputs if v in reach]
+            for v, culprit in zip(inner.inputs, inner.op.undefined_by(inner, hit), strict=True) if hit else ():
+                if culprit is not None:
+                    blamed.update((s, culprit) for s in self._reach([v]))
+        return [next((blamed[s] for s in group if s in blamed), None) for group in self._groups]
+
+    @cached_property
+    def _groups(self) -> list[tuple[Variable, ...]]:
+        """For each of the node's inputs, the step's variables that it feeds."""
+        slots = self.slots
+        each = [(s,) for s in (*slots.shared, *slots.fixed)]
+        return [*[()] * self.counted, *slots.sequences, *[g for g in slots.initial if g], *each]
+
+    def _asked(self, node: Apply, outputs: Sequence[Variable]) -> list[Variable]:
+        """The step's results that these outputs of the node are made of."""
         asked = {id(v) for v in outputs}
         start = [w for v, w in zip(node.outputs, self.wanted, strict=True) if id(v) in asked]
-        reach = self._reach(frozenset(("shared" if what == "shared" else "all", k) for what, k in start))
-        slots = self.slots
-        open_ = [any(s in reach for s in group) for group in (*slots.sequences, *[g for g in slots.initial if g])]
-        return [False] * self.counted + open_ + [s in reach for s in (*slots.shared, *slots.fixed)]
+        return [self.news[k] if what == "shared" else self.outputs[k] for what, k in start]
 
-    def _reach(self, start: frozenset[tuple[str, int]]) -> set[Variable]:
-        """The step's inputs to which a derivative of the named results can flow, through any number of steps."""
+    def _reach(self, start: Sequence[Variable]) -> set[Variable]:
+        """The step's variables to which a derivative of those of ``start`` can flow, through any number of steps."""
         found = set(start)
         while True:
-            sources = [self.outputs[k] if what == "all" else self.news[k] for what, k in found]
-            reach = set(sources)
+            reach = set(found)
             for node in reversed(self.graph.order):
-                if any(v in reach for v in node.outputs):
-                    hit = [v for v in node.outputs if v in reach]
+                hit = [v for v in node.outputs if v in reach]
+                if hit:
                     reach.update(v for v, c in zip(node.inputs, node.op.connected_from(node, hit), strict=True) if c)
-            more = {("all", k) for k, group in enumerate(self.slots.initial) if any(s in reach for s in group)}
-            more |= {("shared", k) for k, s in enumerate(self.slots.shared) if s in reach}
-            if more <= found:
+            back = {x for x, group in zip(self.outputs, self.slots.initial, strict=True) if reach.intersection(group)}
+            back |= {x for x, s in zip(self.news, self.slots.shared, strict=True) if s in reach}
+            if back <= found:
                 return reach
-            found |= more
+            found |= back
 
     def __str__(self) -> str:
         return f"Scan{{{self.name}}}" if self.name else "Scan"

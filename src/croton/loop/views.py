@@ -93,3 +93,44 @@ def foldr(
     array(321)
     """
     return reduce(fn, sequences, outputs_info, non_sequences, True, mode, name)
+
+
+def scan_checkpoints(
+    fn: Callable[..., Any],
+    sequences: Any = None,
+    outputs_info: Any = None,
+    non_sequences: Any = None,
+    name: str | None = "checkpointscan_fn",
+    n_steps: Any = None,
+    save_every_N: int = 10,
+    padding: bool = True,
+) -> tuple[Any, OrderedUpdates]:
+    """A `scan` whose derivative needs memory for every ``save_every_N``-th step only, and about twice the time.
+
+    The outputs are those of steps N, 2N, ... and of the last one: of what lies between only the derivative needs
+    anything, and that is computed again. A rest of steps that is no multiple of N is run as it is; ``padding=False``
+    refuses it (ValueError, when run). Other arguments as those of `scan`; without ``until``.
+    As theano.scan_checkpoints, which pads the rest with zeros.
+
+    >>> import croton, croton.tensor as T
+    >>> x = T.dvector('x')
+    >>> sums, _ = croton.loop.scan_checkpoints(lambda x, s: s + x, x, T.constant(0, dtype='float64'), save_every_N=3)
+    >>> sums.eval({x: [1., 1., 1., 1., 1., 1., 1.]})
+    array([3., 6., 7.])
+    """
+    if not isinstance(save_every_N, int) or save_every_N < 1:
+        raise ValueError(f"scan_checkpoints: save_every_N must be a positive int, not {save_every_N!r}")
+    return build(
+        fn,
+        sequences,
+        outputs_info,
+        non_sequences,
+        n_steps,
+        truncate_gradient=-1,
+        go_backwards=False,
+        name=name,
+        strict=False,
+        return_list=False,
+        checkpoint=save_every_N,
+        padding=padding,
+    )

@@ -116,21 +116,19 @@ _GRADIENTS = ("grad", "Rop", "Lop", "jacobian", "hessian", "verify_grad", "consi
 __all__ = [
     "AsTensorError", "Assert", "Cast", "DimShuffle", "Dot", "EmptyConstantError", "IfElse", "IncSubtensor", "Join",
     "NotScalarConstantError", "Reshape", "Shape", "Subtensor", "TensorConstant", "TensorSharedVariable", "TensorType",
-    "TensorVariable", "addbroadcast", "all", "alloc", "any", "arange", "argmax", "argmin", "argsort",
-    "as_tensor_variable", "assert_op", "batched_dot", "batched_tensordot", "broadcast_to", "cast", "choose", "compress",
-    "concatenate", "constant", "conv", "cumprod", "cumsum", "diag", "diagonal", "dimshuffle", "dot", "eye", "fill",
-    "flatnonzero", "flatten", "get_scalar_constant_value", "horizontal_stack", "identity_like", "ifelse",
-    "inc_subtensor", "join", "logsumexp", "make_vector", "matmul", "max", "max_and_argmax", "mean", "min", "nnet", "nonzero",
-    "nonzero_values", "norm", "ones", "ones_like", "outer", "patternbroadcast", "pool", "prod", "ptp", "ravel", "repeat",
-    "reshape", "roll", "searchsorted", "second", "set_subtensor", "shape", "shape_padaxis", "shape_padleft",
-    "shape_padright", "signal", "sort", "special", "specify_shape", "split", "squeeze", "stack", "static_length", "std",
-    "subtensor", "sum", "swapaxes", "take", "tensor", "tensor_copy", "tensordot", "tile", "to_one_hot", "trace",
-    "transpose", "tri", "tril", "triu", "unbroadcast", "var", "vertical_stack", "zeros", "zeros_like",
-]  # fmt: skip
-__all__ += [
-    "allclose", "argtopk", "bartlett", "bincount", "ceil_intdiv", "cov", "diff", "fill_diagonal",
-    "fill_diagonal_offset", "get_vector_length", "inverse_permutation", "is_flat", "isclose", "mgrid", "ogrid",
-    "ravel_multi_index", "stacklists", "topk", "topk_and_argtopk", "unravel_index",
+    "TensorVariable", "addbroadcast", "all", "allclose", "alloc", "any", "arange", "argmax", "argmin", "argsort",
+    "argtopk", "as_tensor_variable", "assert_op", "bartlett", "batched_dot", "batched_tensordot", "bincount",
+    "broadcast_to", "cast", "ceil_intdiv", "choose", "compress", "concatenate", "constant", "conv", "cov", "cumprod",
+    "cumsum", "diag", "diagonal", "diff", "dimshuffle", "dot", "eye", "fill", "fill_diagonal", "fill_diagonal_offset",
+    "flatnonzero", "flatten", "get_scalar_constant_value", "get_vector_length", "horizontal_stack", "identity_like",
+    "ifelse", "inc_subtensor", "inverse_permutation", "is_flat", "isclose", "join", "logsumexp", "make_vector",
+    "matmul", "max", "max_and_argmax", "mean", "mgrid", "min", "nnet", "nonzero", "nonzero_values", "norm", "ogrid",
+    "ones", "ones_like", "outer", "patternbroadcast", "pool", "prod", "ptp", "random", "ravel", "ravel_multi_index",
+    "repeat", "reshape", "roll", "searchsorted", "second", "set_subtensor", "shape", "shape_padaxis", "shape_padleft",
+    "shape_padright", "signal", "sort", "special", "specify_shape", "split", "squeeze", "stack", "stacklists",
+    "static_length", "std", "subtensor", "sum", "swapaxes", "take", "tensor", "tensor_copy", "tensordot", "tile",
+    "to_one_hot", "topk", "topk_and_argtopk", "trace", "transpose", "tri", "tril", "triu", "unbroadcast",
+    "unravel_index", "var", "vertical_stack", "zeros", "zeros_like",
 ]  # fmt: skip
 __all__ += [*elemwise.__all__, *CREATORS, *_GRADIENTS]
 

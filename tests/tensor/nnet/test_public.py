@@ -17,6 +17,14 @@ SIGNATURES = {
     "binary_crossentropy": "(output, target)",
     "categorical_crossentropy": "(coding_dist, true_dist)",
     "confusion_matrix": "(actual, pred)",
+    "conv2d": "(input, filters, input_shape=None, filter_shape=None, border_mode='valid', subsample=(1, 1), "
+    "filter_flip=True, image_shape=None, filter_dilation=(1, 1), num_groups=1, unshared=False, **kwargs)",
+    "conv2d_grad_wrt_inputs": "(output_grad, filters, input_shape, filter_shape=None, border_mode='valid', "
+    "subsample=(1, 1), filter_flip=True, filter_dilation=(1, 1), num_groups=1, unshared=False)",
+    "conv2d_transpose": "(input, filters, output_shape, filter_shape=None, border_mode='valid', "
+    "input_dilation=(1, 1), filter_flip=True, filter_dilation=(1, 1), num_groups=1, unshared=False)",
+    "conv3d": "(input, filters, input_shape=None, filter_shape=None, border_mode='valid', subsample=(1, 1, 1), "
+    "filter_flip=True, filter_dilation=(1, 1, 1), num_groups=1)",
     "crossentropy_categorical_1hot": "(coding_dist, true_one_of_n)",
     "crossentropy_softmax_1hot": "(x, y_idx, **keywords)",
     "crossentropy_softmax_1hot_with_bias": "(x, b, y_idx, **keywords)",
@@ -32,6 +40,9 @@ SIGNATURES = {
     "prepend_scalar_to_each_row": "(val, mat)",
     "relu": "(x, alpha=0)",
     "selu": "(x)",
+    "separable_conv2d": "(input, depthwise_filters, pointwise_filters, num_channels, input_shape=None, "
+    "depthwise_filter_shape=None, pointwise_filter_shape=None, border_mode='valid', subsample=(1, 1), "
+    "filter_flip=True, filter_dilation=(1, 1))",
     "sigmoid_binary_crossentropy": "(output, target)",
     "softmax": "(c, axis=None)",
     "softmax_graph": "(c)",

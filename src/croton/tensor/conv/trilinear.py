@@ -70,7 +70,7 @@ SLICES = 64
 
 def _on_cpu(a: Any, b: Any, wanted: int, geometry: Geometry) -> Any:
     """By products of matrices, which on a CPU are about as fast as XLA's convolution or up to ten times as fast, and in
-    a loop (an epoch in one program, a scan), where XLA's is a plain loop itself, up to thirty times.
+    a loop (an epoch in one program, a scan), where XLA runs its own without vectors, up to a hundred times.
     """
     if sum(geometry.kernel) > SLICES:
         return _by_xla(a, b, wanted, geometry)

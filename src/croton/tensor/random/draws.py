@@ -212,7 +212,6 @@ class Draw(TensorOp):
     dtype: str
     # The static lengths of the result.
     lengths: StaticShape
-    # What ``grad`` looks for: a derivative by any connected input does not exist.
     undefined: ClassVar[bool] = True
 
     def output_types(self, state: Variable, size: Variable, *parameters: Variable) -> Sequence[Type]:
