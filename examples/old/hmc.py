@@ -24,7 +24,7 @@ from theano.tensor.shared_randomstreams import RandomStreams
 class Sampler:
     """Chains that draw from exp(-energy(q)), where energy takes a matrix, a chain a row, and returns a vector."""
 
-    def __init__(self, energy, positions, step_size, n_leapfrog=10, target=0.8, seed=1):
+    def __init__(self, energy, positions, step_size, n_leapfrog=7, target=0.8, seed=1):
         floatX = theano.config.floatX
         self.energy, self.n_leapfrog, self.target = energy, n_leapfrog, target
         self.positions = theano.shared(numpy.asarray(positions, dtype=floatX), name='positions')

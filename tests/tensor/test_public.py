@@ -75,10 +75,13 @@ def test_every_function_has_a_reference():
         "subtensor", "set_subtensor", "inc_subtensor", "take", "nonzero",
         "flatnonzero", "nonzero_values", "compress", "choose",
     }  # fmt: skip
-    other = {*ROOMS, "tensor", "static_length", "round", "divmod", *CREATORS, *T._GRADIENTS}
+    control = {"ifelse", "assert_op"}
+    other = {*ROOMS, *control, "tensor", "static_length", "round", "divmod", *CREATORS, *T._GRADIENTS}
     rows = [getattr(T, n) for n in covered if isinstance(getattr(T, n, None), Elemwise)]
     aliases = {n for n in T.__all__ if isinstance(getattr(T, n), Elemwise) and getattr(T, n) in rows}
     classes = {n for n in T.__all__ if inspect.isclass(getattr(T, n))}
     assert set(T.__all__) == covered | index | other | aliases | classes
+    chosen = (HERE / "test_control.py").read_text(encoding="utf-8")
+    assert all(f"{name}(" in chosen for name in control)
     text = (HERE / "test_index.py").read_text(encoding="utf-8")
     assert all(f"T.{name}(" in text or f".{name}(" in text for name in index - {"subtensor"}) and "x[index]" in text

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 
 from croton.compile.layout import plain
 from croton.graph.core import Apply, Constant, Variable
+from croton.graph.walk import needed
 from croton.loop.op import Scan
 from croton.loop.parts import last_slice
 from croton.tensor.index import Subtensor
@@ -46,8 +47,10 @@ def plan_of(op: Scan) -> Plan:
     inside: list[Apply] = []
     outside: dict[Variable, Apply] = {}
     heavy: list[Variable] = []
+    # What only a branch needs is left to it.
+    live = set(needed(op.graph.outputs, stop=op.graph.inputs))
     for node in op.graph.order:
-        movable = not node.op.tells and node.op.graph is None and len(node.op.always(node)) == len(node.inputs)
+        movable = node in live and not node.op.tells and node.op.graph is None and len(node.op.always(node)) == len(node.inputs)
         if movable and all(v in fixed for v in node.inputs):
             fixed.update(node.outputs)
         elif movable and all(v in fixed or v in along for v in node.inputs):

@@ -6,7 +6,8 @@ step on the host.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -70,10 +71,7 @@ class Loop:
         self.errors: list[Callable[[], Exception]] = []
         self.names = names
         past = [self._past(x, k) for x, k in zip(given.initial, self.feeds, strict=True)]
-        self.start: tuple[Any, Any, list[Any]] = (past, [jnp.asarray(v) for v in given.shared], [])
-        if self.kept:
-            shapes = self._shapes_of_one_step()
-            self.start = (*self.start[:2], [jnp.zeros(shapes[k].shape, shapes[k].dtype) for k in self.kept])
+        self.before: tuple[Any, Any, list[Any]] = (past, [jnp.asarray(v) for v in given.shared], [None] * len(self.kept))
 
     # --- what it is given ---
 
@@ -91,7 +89,7 @@ class Loop:
                     f"{op}: Sequence is shorter than the required number of steps: {x} of shape {v.shape} "
                     f"has elements for {max(length, 0)} steps, n_steps is {n}"
                 )
-        return min([n, *lengths]) if op.until else n
+        return max(0, min([n, *lengths])) if op.until else n
 
     def _cut(self, x: Any, taps: Sequence[int]) -> list[Any]:
         """For each tap the elements that the steps get, in the steps' order."""
@@ -120,18 +118,20 @@ class Loop:
             )
         return tuple(jnp.asarray(x[j]) for j in range(lags))
 
+    @cached_property
+    def start(self) -> Any:
+        """The carry before the first step of a program."""
+        shapes = self._shapes_of_one_step() if self.kept else []
+        return *self.before[:2], [jnp.zeros(shapes[k].shape, shapes[k].dtype) for k in self.kept]
+
     def _shapes_of_one_step(self) -> list[Any]:
-        def one() -> Any:
+        def one(*x: Any) -> Any:
             child = self.context.child()
             child.tells = False
-            feed = self.feed(self.xs, self.fixed)
-            return self.evaluate(child, self.start, {v: x[0] for v, x in feed.xs.items()}, feed.fixed)[0]
+            feed = self.feed(x, self.fixed)
+            return self.evaluate(child, self.before, feed.xs, feed.fixed)[0]
 
-        if self.n == 0:
-            raise IndexError(f"{self.op} makes no steps: there is no last value of {self.op.outputs[self.kept[0]]}")
-        if self.context.by_hand:
-            return [None] * len(self.op.taps)
-        return jax.eval_shape(one)
+        return jax.eval_shape(one, *_elements(self.xs))
 
     # --- one step ---
 
@@ -247,7 +247,7 @@ class Loop:
 
         def piece(length: int, carry: Any, xs: Any) -> Any:
             outs, conditions, carry = self._scan(length, carry, Feed(feed.fixed, dict(zip(names, xs, strict=True))))
-            return carry, (jax.tree.map(lambda o: o[-1], outs), tuple(c.all() for c in conditions))
+            return carry, (jax.tree.map(lambda o: o[-1], outs), tuple((c != 0).all() for c in conditions))
 
         whole, rest = divmod(n, size)
         if rest and not self.op.padding:
@@ -273,10 +273,11 @@ class Loop:
         """(number of steps, stacked outputs, conditions, carry), stopping after the step that says so."""
         feed = self.feed(xs, fixed)
         one = self.step(feed)
-        first = [x[0] for x in xs]
-        shapes = jax.eval_shape(one, start, first)[1] if self.n else ([None] * len(self.op.taps), (), None)
+        shapes = jax.eval_shape(one, start, _elements(xs))[1]
         room = [None if s is None else jnp.zeros((self.n, *s.shape), s.dtype) for s in shapes[0]]
         fine = tuple(jnp.ones((), bool) for _ in shapes[1])
+        if self.n == 0:
+            return 0, room, fine, start
 
         def going(state: Any) -> Any:
             i, stop, *_ = state
@@ -334,17 +335,30 @@ class Loop:
     def by_hand(self) -> Result:
         """All steps one after another on the host."""
         rows: list[list[Any]] = [[] for _ in self.op.taps]
-        carry, feed = self.start, self.feed(self.xs, self.fixed)
-        for i in range(self.n):
-            outs, carry, stop = self.evaluate(self.context, carry, {v: x[i] for v, x in feed.xs.items()}, feed.fixed)
-            if self.n - i > self.op.truncate > 0:
-                outs, carry = lax.stop_gradient((outs, carry))
-            if self.op.checkpoint == 0 or i + 1 == self.n or (i + 1) % self.op.checkpoint == 0:
+        carry: Any = self.before
+        n = self._steps_by_hand() if self.op.until and self.op.truncate > 0 and self.context.forms else self.n
+        for i, (outs, carry) in enumerate(self._walk(self.context, n)):
+            if self.op.checkpoint == 0 or i + 1 == n or (i + 1) % self.op.checkpoint == 0:
                 for row, o in zip(rows, outs, strict=True):
                     row.append(o)
+        return [self._stack(row, k) if k in self.collected else None for k, row in enumerate(rows)], carry
+
+    def _walk(self, child: Lowering, n: int) -> Iterator[tuple[list[Any], Any]]:
+        """The outputs and the carry of each of at most ``n`` steps, the gradient cut off where it is to be truncated."""
+        carry, feed = self.before, self.feed(self.xs, self.fixed)
+        for i in range(n):
+            outs, carry, stop = self.evaluate(child, carry, {v: x[i] for v, x in feed.xs.items()}, feed.fixed)
+            if n - i > self.op.truncate > 0:
+                outs, carry = lax.stop_gradient((outs, carry))
+            yield outs, carry
             if stop is not None and bool(self.context.known(stop, self.node)):
                 break
-        return [self._stack(row, k) if k in self.collected else None for k, row in enumerate(rows)], carry
+
+    def _steps_by_hand(self) -> int:
+        """How many steps it makes."""
+        child = self.context.child()
+        child.eager, child.tells = True, False
+        return sum(1 for _ in self._walk(child, self.n))
 
     def _stack(self, row: Sequence[Any], k: int) -> Any:
         shapes = {o.shape for o in row}
@@ -355,13 +369,14 @@ class Loop:
             )
         if row:
             return jnp.stack(row)
-        type_ = self.op.outputs[k].type
-        return jnp.zeros((0, *(n or 0 for n in type_.shape)), type_.dtype)  # type: ignore[attr-defined]
+        one = self._shapes_of_one_step()[k]
+        return jnp.zeros((0, *one.shape), one.dtype)
 
     def _check(self, conditions: Sequence[Any]) -> None:
         for k, condition in enumerate(conditions):
             # Which error is known only when the step has been traced, which by now it has.
-            self.context.checks.append((jnp.all(condition), self.errors[k]))
+            # The comparison ends what JAX takes for derivatives of the condition.
+            self.context.checks.append((jnp.all(condition != 0), self.errors[k]))
 
     def wanted(self, stacked: Sequence[Any], carry: Any) -> tuple[Any, ...]:
         """The node's outputs."""
@@ -374,6 +389,11 @@ class Loop:
 
         take = {"all": lambda k: stacked[k], "last": last, "shared": lambda k: shared[k]}
         return tuple(take[what](k) for what, k in self.op.wanted)
+
+
+def _elements(xs: Sequence[Any]) -> list[Any]:
+    """The shapes and dtypes of one element of each."""
+    return [jax.ShapeDtypeStruct(x.shape[1:], x.dtype) for x in xs]
 
 
 def _products(op: Scan, feed: Feed) -> Sequence[Apply]:
