@@ -27,9 +27,9 @@ class Sampler:
     def __init__(self, energy, positions, step_size, n_leapfrog=7, target=0.8, seed=1):
         floatX = theano.config.floatX
         self.energy, self.n_leapfrog, self.target = energy, n_leapfrog, target
-        self.positions = theano.shared(numpy.asarray(positions, dtype=floatX), name='positions')
-        self.step_size = theano.shared(numpy.asarray(step_size, dtype=floatX), name='step_size')
-        self.acceptance = theano.shared(numpy.asarray(target, dtype=floatX), name='acceptance')
+        self.positions = theano.shared(numpy.asarray(positions, dtype=floatX), name="positions")
+        self.step_size = theano.shared(numpy.asarray(step_size, dtype=floatX), name="step_size")
+        self.acceptance = theano.shared(numpy.asarray(target, dtype=floatX), name="acceptance")
         self.streams = RandomStreams(seed)
 
     def force(self, q):
@@ -53,7 +53,7 @@ class Sampler:
         new_q, new_p = self.move(q, p)
         gain = self.energy(q) + 0.5 * T.sqr(p).sum(axis=1) - self.energy(new_q) - 0.5 * T.sqr(new_p).sum(axis=1)
         accepted = T.log(self.streams.uniform(size=(q.shape[0],), dtype=theano.config.floatX)) < gain
-        q = T.switch(accepted.dimshuffle(0, 'x'), new_q, q)
+        q = T.switch(accepted.dimshuffle(0, "x"), new_q, q)
         rate = 0.9 * self.acceptance + 0.1 * T.cast(accepted, theano.config.floatX).mean()
         step_size = T.clip(self.step_size * T.switch(rate > self.target, 1.02, 0.98), 1e-3, 1.0)
         updates = [
@@ -65,8 +65,8 @@ class Sampler:
 
     def sampler(self):
         """A function of n that makes n transitions: all positions, of shape (n, chains, coordinates)."""
-        n = T.lscalar('n')
-        positions, updates = theano.scan(self.transition, n_steps=n, name='transitions')
+        n = T.lscalar("n")
+        positions, updates = theano.scan(self.transition, n_steps=n, name="transitions")
         return theano.function([n], positions, updates=updates)
 
 
@@ -92,21 +92,21 @@ def main(n=300, n_chains=50, seed=2):
 
     def tell(done):
         state = hmc.step_size.get_value(), hmc.acceptance.get_value()
-        print('after %d transitions, step size %.4f, acceptance %.3f' % ((done,) + state))
+        print("after %d transitions, step size %.4f, acceptance %.3f" % ((done,) + state))
 
     tell(0)
     sample(n)
     tell(n)
     draws = sample(n)
     tell(2 * n)
-    draws = draws.reshape(-1, 3).astype('float64')
+    draws = draws.reshape(-1, 3).astype("float64")
     found = draws.mean(axis=0), numpy.cov(draws.T)
-    for name, wanted, got in zip(['mean', 'covariance'], [mean, covariance], found):
-        print('%s, wanted:\n%s\nand found:\n%s' % (name, wanted, got.round(3)))
+    for name, wanted, got in zip(["mean", "covariance"], [mean, covariance], found):
+        print("%s, wanted:\n%s\nand found:\n%s" % (name, wanted, got.round(3)))
     return (mean, found[0]), (covariance, found[1]), float(hmc.acceptance.get_value())
 
 
-if __name__ == '__main__':
+if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--n', type=int, default=300, help='transitions, twice')
+    parser.add_argument("--n", type=int, default=300, help="transitions, twice")
     main(**vars(parser.parse_args()))

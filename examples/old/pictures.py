@@ -29,15 +29,15 @@ def load(path=None, scale=1, noise=0.1, sizes=(1000, 200, 500), seed=1):
         rng = numpy.random.RandomState(seed)
         pairs = [draw(rng, n, scale, noise) for n in sizes]
     else:
-        with gzip.open(path, 'rb') as file:
-            pairs = pickle.load(file, encoding='latin1')
-    return [(numpy.asarray(x, dtype=theano.config.floatX), numpy.asarray(y, dtype='int32')) for x, y in pairs]
+        with gzip.open(path, "rb") as file:
+            pairs = pickle.load(file, encoding="latin1")
+    return [(numpy.asarray(x, dtype=theano.config.floatX), numpy.asarray(y, dtype="int32")) for x, y in pairs]
 
 
 def draw(rng, n, scale, noise):
     """n pictures, one a row, and the digits they show."""
-    rows = [line.split() for line in FONT.split('\n') if line]
-    font = numpy.array([[[mark == '#' for mark in row[digit]] for row in rows] for digit in range(10)], dtype=float)
+    rows = [line.split() for line in FONT.split("\n") if line]
+    font = numpy.array([[[mark == "#" for mark in row[digit]] for row in rows] for digit in range(10)], dtype=float)
     font = font.repeat(scale, axis=1).repeat(scale, axis=2)
     height, width, side = 7 * scale, 5 * scale, 8 * scale
     y = rng.randint(10, size=n)
@@ -53,4 +53,4 @@ def as_text(picture):
     """A picture as lines of text, two characters a pixel, the brighter the darker."""
     side = int(len(picture) ** 0.5)
     levels = (numpy.asarray(picture).clip(0, 0.999) * 5).astype(int).reshape(side, side)
-    return '\n'.join(''.join(' .:+#'[level] * 2 for level in row).rstrip() for row in levels)
+    return "\n".join("".join(" .:+#"[level] * 2 for level in row).rstrip() for row in levels)

@@ -29,11 +29,11 @@ class RBM:
     def __init__(self, on, n_hidden, n_chains, seed):
         rng = numpy.random.RandomState(seed)
         n_visible, floatX = len(on), theano.config.floatX
-        self.W = theano.shared(rng.normal(0, 0.01, size=(n_visible, n_hidden)).astype(floatX), name='W')
-        self.b = theano.shared(numpy.log(on / (1 - on)).astype(floatX), name='b')
-        self.c = theano.shared(numpy.zeros(n_hidden, dtype=floatX), name='c')
+        self.W = theano.shared(rng.normal(0, 0.01, size=(n_visible, n_hidden)).astype(floatX), name="W")
+        self.b = theano.shared(numpy.log(on / (1 - on)).astype(floatX), name="b")
+        self.c = theano.shared(numpy.zeros(n_hidden, dtype=floatX), name="c")
         self.params = [self.W, self.b, self.c]
-        self.chains = theano.shared((rng.uniform(size=(n_chains, n_visible)) < on).astype(floatX), name='chains')
+        self.chains = theano.shared((rng.uniform(size=(n_chains, n_visible)) < on).astype(floatX), name="chains")
         self.streams = RandomStreams(seed)
 
     def free_energy(self, v):
@@ -74,31 +74,31 @@ def main(data=None, n_hidden=60, n_steps=5, learning_rate=0.05, epochs=15, batch
     Returns the pseudo-likelihoods."""
     (train_x, _), _, (test_x, _) = pictures.load(data)
     train_x, test_x = ((x > 0.5).astype(theano.config.floatX) for x in (train_x, test_x))
-    images = theano.shared(train_x, name='images', borrow=True)
+    images = theano.shared(train_x, name="images", borrow=True)
     on = train_x.mean(axis=0).clip(0.01, 0.99)
     rbm = RBM(on, n_hidden, batch_size, seed)
 
-    index, v = T.lscalar('index'), T.matrix('v')
+    index, v = T.lscalar("index"), T.matrix("v")
     cost, updates = rbm.descent(v, n_steps, learning_rate)
     rows = images[index * batch_size : (index + 1) * batch_size]
     train = theano.function([index], cost, updates=updates, givens={v: rows})
     measure = theano.function([v], rbm.pseudo_likelihood(v))
 
     history = [float(measure(test_x))]
-    print('before, pseudo-likelihood %.3f' % history[0])
+    print("before, pseudo-likelihood %.3f" % history[0])
     for epoch in range(epochs):
         costs = [train(i) for i in range(len(train_x) // batch_size)]
         history.append(float(measure(test_x)))
-        print('epoch %d, pseudo-likelihood %.3f, difference %.3f' % (epoch + 1, history[-1], numpy.mean(costs)))
+        print("epoch %d, pseudo-likelihood %.3f, difference %.3f" % (epoch + 1, history[-1], numpy.mean(costs)))
 
     _, means, updates = rbm.gibbs_chain(200)
     drawn = theano.function([], means, updates=updates)()
-    print('a picture that the model draws:\n%s' % pictures.as_text(drawn[0]))
+    print("a picture that the model draws:\n%s" % pictures.as_text(drawn[0]))
     return history
 
 
-if __name__ == '__main__':
+if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--data', help='a file like mnist.pkl.gz')
-    parser.add_argument('--epochs', type=int, default=15)
+    parser.add_argument("--data", help="a file like mnist.pkl.gz")
+    parser.add_argument("--epochs", type=int, default=15)
     main(**vars(parser.parse_args()))

@@ -31,7 +31,7 @@ def test_an_index_out_of_range_inside_a_step(form):
 
     out, _ = scan(step, k, w)
     if form == "far":
-        out, _ = scan(lambda i: table[i].sum() + x[i], k)
+        out, _ = scan(lambda i: table[i].sum() + x[i] * w, k)
     cost = out[-1] if form == "last" else out.sum()
     f, calls = counted(croton.grad(cost, [table, x]) if form == "grad" else cost, [k, x, w])
     f([0, 2, -1], A, 0.1)
@@ -74,7 +74,7 @@ def test_prints_once_for_each_step(capfd):
         return [line for line in capfd.readouterr().out.splitlines() if line.startswith("state")]
 
     out, _ = scan(lambda v, p: Print("state")(T.tanh(p * w + v)), x, T.constant(0.0, dtype="float64"))
-    element, _ = scan(lambda v, p: T.tanh(p + T.dot(Print("state")(v * 2), T.ones((1,)))[0]), x.dimshuffle(0, "x"), w)
+    element, _ = scan(lambda v, p: T.tanh(p + T.dot(Print("state")(v * 2), T.ones((1, 1)))[0]), x.dimshuffle(0, "x"), w)
     value = lines(croton.function([x, w], out), A, 0.5)
     assert len(value) == 4 and f"{np.tanh(1.0):.4f}"[:6] in value[0]
     assert len(lines(croton.function([x, w], [out[-1], *croton.grad(out.sum(), [x, w])]), A, 0.5)) == 4

@@ -155,7 +155,7 @@ def test_gradient_past_draws():
 def test_gradient_through_the_parameter_of_a_draw():
     rng, w = MRG_RandomStreams(1), T.dscalar("w")
     bits, _ = scan(lambda: T.cast(rng.binomial((2,), p=w), "float64") * w, n_steps=3)
-    with pytest.raises(croton.gradient.NullTypeGradError, match="binomial|Draw"):
+    with pytest.raises(croton.gradient.NullTypeGradError, match="bernoulli"):
         croton.grad(bits.sum(), w)
     fine, _ = scan(lambda: croton.gradient.disconnected_grad(rng.binomial((2,), p=w)) * w, n_steps=3)
     croton.grad(fine.sum(), w)

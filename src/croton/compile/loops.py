@@ -217,7 +217,11 @@ class Loop:
         return stacked, carry
 
     def scan(self, n: int, start: Any, xs: Any, fixed: Any) -> tuple[Any, Any, Any]:
-        """(stacked outputs, conditions, carry) of ``n`` steps, the gradient cut off where it is to be truncated."""
+        """(stacked outputs, conditions, carry) of ``n`` steps."""
+        return (self._in_pieces if self.op.checkpoint else self._at_once)(n, start, xs, fixed)
+
+    def _at_once(self, n: int, start: Any, xs: Any, fixed: Any) -> tuple[Any, Any, Any]:
+        """The same, the gradient cut off where it is to be truncated."""
         hoisted = Hoisted(self.context, self.op, xs, fixed)
         feed = self.feed(xs, fixed)
         used = hoisted.plan.used
@@ -226,9 +230,7 @@ class Loop:
             {v: x for v, x in {**feed.xs, **hoisted.stacked}.items() if v in used},
         )
         cut = n - self.op.truncate
-        if self.op.checkpoint:
-            outs, conditions, last = self._in_pieces(n, start, feed)
-        elif self.op.truncate == -1 or cut <= 0 or not self.context.forms:
+        if self.op.truncate == -1 or cut <= 0 or not self.context.forms:
             outs, conditions, last = self._scan(n, start, feed)
         else:
             held = lax.stop_gradient
@@ -241,12 +243,12 @@ class Loop:
         self.errors[:0] = [error for _, error in hoisted.checks]
         return outs, (*[c for c, _ in hoisted.checks], *conditions), last
 
-    def _in_pieces(self, n: int, start: Any, feed: Feed) -> tuple[Any, Any, Any]:
-        """``n`` steps in pieces, of which only the carry and the last outputs are kept, even for derivatives."""
-        size, names = self.op.checkpoint, list(feed.xs)
+    def _in_pieces(self, n: int, start: Any, xs: Any, fixed: Any) -> tuple[Any, Any, Any]:
+        """The same in pieces, of which only the carry and the last outputs are kept, even for derivatives."""
+        size = self.op.checkpoint
 
         def piece(length: int, carry: Any, xs: Any) -> Any:
-            outs, conditions, carry = self._scan(length, carry, Feed(feed.fixed, dict(zip(names, xs, strict=True))))
+            outs, conditions, carry = self._at_once(length, carry, xs, fixed)
             return carry, (jax.tree.map(lambda o: o[-1], outs), tuple((c != 0).all() for c in conditions))
 
         whole, rest = divmod(n, size)
@@ -255,10 +257,10 @@ class Loop:
                 f"{self.op} makes {n} steps, not a multiple of save_every_N={size}: choose another, or padding=True"
             )
         run = jax.checkpoint(piece, static_argnums=0)
-        parts = [x[: whole * size].reshape(whole, size, *x.shape[1:]) for x in feed.xs.values()]
+        parts = [x[: whole * size].reshape(whole, size, *x.shape[1:]) for x in xs]
         carry, (outs, conditions) = lax.scan(lambda c, x: run(size, c, x), start, parts, length=whole)
         if rest:
-            carry, (last, fine) = run(rest, carry, [x[whole * size :] for x in feed.xs.values()])
+            carry, (last, fine) = run(rest, carry, [x[whole * size :] for x in xs])
             outs = jax.tree.map(lambda a, b: jnp.concatenate([a, b[None]]), outs, last)
             conditions = tuple(jnp.append(a, b) for a, b in zip(conditions, fine, strict=True))
         return outs, conditions, carry

@@ -85,8 +85,12 @@ class Lowering:
         raise NeedsValue(f"{node.op} needs a value that only the running program knows")
 
     def loop(self, node: Apply, values: Sequence[Any]) -> tuple[Any, ...]:
-        """The results of a `Scan` node."""
-        return run_loop(self, node, values)
+        """The results of a `Scan` node; an error in a step says in which loop it is."""
+        try:
+            return run_loop(self, node, values)
+        except Explained as error:
+            error.args = (f"{error.args[0]}\nInside a step of {node}", *error.args[1:])
+            raise
 
     def tell(self, action: Callable[[np.ndarray], None], value: Any) -> None:
         """Have ``action`` called with ``value`` each time that the program has computed it, in the program's order."""

@@ -21,6 +21,7 @@ from croton.compile.hoist import Merged, products_of
 from croton.compile.layout import plain
 from croton.graph.core import Apply
 from croton.graph.derivative import Derivative
+from croton.graph.walk import toposort
 from croton.loop.op import Scan
 from croton.tensor.elemwise import Elemwise
 from croton.tensor.nnet.activations import Activation
@@ -91,7 +92,7 @@ class Reverse:
         self.x_names, self.xs = list(feed.xs), list(feed.xs.values())
         self.fixed_names = list(moving)
         self.fixed, self.fixed_tree = jax.tree.flatten(list(moving.values()))
-        inside = [m for m in self.op.graph.order if not all(v in feed.fixed or v in feed.xs for v in m.outputs)]
+        inside = toposort(self.op.graph.outputs, stop={*feed.fixed, *feed.xs})
         self.products = [p for p in products_of(self.op, frozenset(moving)) if p in inside]
         self.curves = [m for m in inside if _slope(m) is not None]
         elsewhere = set(self.op.graph.outputs)

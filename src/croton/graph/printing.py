@@ -89,7 +89,7 @@ def debugprint(
 ) -> str | None:
     """Print the graph of a variable, of several, or of a function as a tree: op, id, name.
 
-    What was shown before is only referred to.
+    What was shown before is only referred to. The graphs inside loops follow, one after another.
 
     ``depth``: how deep to go (-1: all the way); ``print_type``: add types; ``file``: where to print, or 'str' to
     return the text; ``ids``: what identifies a variable: 'CHAR' ([id A] ...), 'int' or '' (nothing).
@@ -107,8 +107,13 @@ def debugprint(
     roots = roots_of(obj)
     lines: list[str] = []
     number: dict[int, int] = {}
+    loops: list[Variable] = []
     for root in roots:
-        _tree(root, depth, print_type, ids, number, lines.append)
+        loops += _tree(root, depth, print_type, ids, number, lines.append)
+    for v in loops:
+        lines += ["", f"Inner graph of {_line(v, number[id(v.owner)], False, ids)}"]
+        for output in v.owner.op.graph.outputs:  # type: ignore[union-attr]
+            loops += _tree(output, depth, print_type, ids, number, lines.append)
     text = "\n".join(lines)
     if file == "str":
         return text
@@ -131,7 +136,9 @@ def roots_of(obj: Any) -> list[Variable]:
 
 def _tree(
     root: Variable, depth: int, types: bool, ids: str, number: dict[int, int], emit: Callable[[str], None]
-) -> None:
+) -> list[Variable]:
+    """Emit the lines of one tree; returns what in it is computed by a loop."""
+    loops: list[Variable] = []
     stack: list[tuple[Variable, int]] = [(root, 0)]
     while stack:
         v, level = stack.pop()
@@ -140,8 +147,11 @@ def _tree(
         number.setdefault(key, len(number))
         indent = "" if level == 0 else " |" * level if level <= 40 else f" |...{level} "
         emit(indent + _line(v, number[key], types, ids))
+        if v.owner is not None and not seen and v.owner.op.graph is not None:
+            loops.append(v)
         if v.owner is not None and not seen and (depth < 0 or level < depth):
             stack += [(i, level + 1) for i in reversed(v.owner.inputs)]
+    return loops
 
 
 def _line(v: Variable, number: int, types: bool, ids: str) -> str:

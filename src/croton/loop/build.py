@@ -267,7 +267,7 @@ def _returned(result: Any, what: str) -> tuple[list[TensorVariable], dict[Shared
         elif _is_updates(a) and not _is_updates(b):
             outputs, updates = b, a
     listed = list(outputs) if isinstance(outputs, list | tuple) else _listed(outputs)
-    outs = [as_tensor_variable(v) for v in listed]
+    outs = [_output(v, what) for v in listed]
     news: dict[SharedVariable, Variable] = {}
     items: Iterable[Any] = updates.items() if isinstance(updates, Mapping) else updates or ()
     for target, new in items:
@@ -277,6 +277,15 @@ def _returned(result: Any, what: str) -> tuple[list[TensorVariable], dict[Shared
             raise KeyError("Collision", target)
         news[target] = target.filter_update(new if isinstance(new, Variable) else as_tensor_variable(new))
     return outs, news, condition
+
+
+def _output(given: Any, what: str) -> TensorVariable:
+    if isinstance(given, list | tuple):
+        raise TypeError(
+            f"{what}: the step returns {given!r} as an output: an output must be a variable; in updates, pairs "
+            "(variable, new value), the variables must be shared"
+        )
+    return as_tensor_variable(given)
 
 
 def _is_updates(given: Any) -> bool:
