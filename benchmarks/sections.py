@@ -173,8 +173,8 @@ def recurrent(repeats: int, cells: Sequence[str] = CELLS, units: Sequence[int] =
             from_torch.append(float(abs(ours.result[0] - torch.result[0])))
     return Section(
         "(f) The training step of recurrent layers written with scan",
-        f"A recurrent layer (10 inputs), a softmax of 50 at each of {TIME} steps, the mean cross-entropy of all of"
-        " them, plain gradient descent; float32, NumPy minibatches, each step gives its cost back. croton's layer is a"
+        f"A recurrent layer (10 inputs) over {TIME} steps, trained by plain gradient descent to have outputs of a small"
+        " mean square, so that the layer is all there is; float32, NumPy inputs, each step gives its cost back. croton's is a"
         " `scan`, JAX's a `lax.scan` differentiated by JAX in one jitted step with donated parameters, PyTorch's its"
         " own `RNN`, `LSTM` or `GRU`, eager with `torch.optim.SGD`. Milliseconds per training step (quartiles).",
         [
@@ -216,7 +216,7 @@ def memory(repeats: int, lengths: Sequence[int] = LENGTHS) -> Section:
         "(g) The memory of a training step against the number of steps of the loop",
         f"An LSTM of {units} units (10 inputs) in minibatches of {batch}, float32, whose cost is that of its last state"
         " alone; the product with the inputs is written inside the step. By how many MiB the process grows at most in"
-        " the first training step, which compiles, and in the second; each number from a process of its own.",
+        " the first training step, which compiles, and in the second; each pair from a process of its own.",
         [head, *rows],
         [],
         everyone,

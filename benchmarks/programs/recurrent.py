@@ -1,4 +1,4 @@
-"""Recurrent networks whose layer is written with ``scan``, with symbolic expressions."""
+"""Recurrent layers written with ``scan``, with symbolic expressions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import croton
 import croton.tensor as T
-from benchmarks.programs.recurrent_start import OUTPUTS, RATE, minibatch, start
+from benchmarks.programs.recurrent_start import RATE, minibatch, start
 from croton.loop import scan, scan_checkpoints
 
 sigmoid, tanh = T.nnet.sigmoid, T.tanh
@@ -36,27 +36,26 @@ def gru(z: Any, h: Any, U: Any) -> Any:
 
 
 def train(cell: str, units: int, batch: int, time: int, steps: int) -> Callable[[], list[Any]]:
-    """Return a function that makes ``steps`` training steps, each on the labels of all ``time`` steps of a sequence."""
+    """Return a function that makes ``steps`` training steps of a layer whose cost is the mean square of its outputs."""
     p = {name: croton.shared(value, name=name) for name, value in start(cell, units).items()}
-    x, y = T.ftensor3("x"), T.imatrix("y")
+    x = T.ftensor3("x")
     zero = T.zeros((batch, units), "float32")
     z = T.dot(x, p["W"]) + p["b"]
     if cell == "lstm":
         (h, _), _ = scan(lstm, z, [zero, zero], p["U"])
     else:
         h, _ = scan({"rnn": rnn, "gru": gru}[cell], z, zero, p["U"])
-    step = _descend(x, y, (T.dot(h, p["V"]) + p["c"]).reshape((time * batch, OUTPUTS)), p)
-    call = partial(step, *minibatch(time, batch))
+    call = partial(_descend(x, h, p), minibatch(time, batch))
     return lambda: [call() for _ in range(steps)]
 
 
 def last(units: int, batch: int, time: int, save_every: int | None = None) -> Callable[[], Any]:
-    """Return a function that makes one training step of an LSTM on the label of a sequence's last step alone.
+    """Return a function that makes one training step of an LSTM whose cost is the mean square of its last output.
 
     With ``save_every`` the loop is a `scan_checkpoints`, else a `scan`.
     """
     p = {name: croton.shared(value, name=name) for name, value in start("lstm", units).items()}
-    x, y = T.ftensor3("x"), T.imatrix("y")
+    x = T.ftensor3("x")
     zero = T.zeros((batch, units), "float32")
 
     def step(x: Any, h: Any, c: Any, W: Any, b: Any, U: Any) -> tuple[Any, Any]:
@@ -64,9 +63,7 @@ def last(units: int, batch: int, time: int, save_every: int | None = None) -> Ca
 
     loop = partial(scan_checkpoints, save_every_N=save_every) if save_every else scan
     (h, _), _ = loop(step, x, [zero, zero], [p["W"], p["b"], p["U"]])
-    call = _descend(x, y, T.dot(h[-1], p["V"]) + p["c"], p)
-    inputs, labels = minibatch(time, batch)
-    return partial(call, inputs, labels[-1:])
+    return partial(_descend(x, h[-1], p), minibatch(time, batch))
 
 
 def describe(library: str) -> str:
@@ -79,8 +76,8 @@ def _gates(joined: Any, h: Any, number: int) -> list[Any]:
     return [joined[:, k * units : (k + 1) * units] for k in range(number)]
 
 
-def _descend(x: Any, y: Any, scores: Any, p: dict[str, Any]) -> Any:
-    cost = T.nnet.categorical_crossentropy(T.nnet.softmax(scores), y.flatten()).mean()
+def _descend(x: Any, outputs: Any, p: dict[str, Any]) -> Any:
+    cost = T.sqr(outputs).mean()
     slopes = T.grad(cost, list(p.values()))
     updates = [(w, w - RATE * slope) for w, slope in zip(p.values(), slopes, strict=True)]
-    return croton.function([x, y], cost, updates=updates)
+    return croton.function([x], cost, updates=updates)

@@ -37,34 +37,33 @@ def gru(h: Any, z: Any, U: Any) -> Any:
 
 
 def train(cell: str, units: int, batch: int, time: int, steps: int) -> Callable[[], list[float]]:
-    """Return a function that makes ``steps`` training steps, each on the labels of all ``time`` steps of a sequence."""
+    """Return a function that makes ``steps`` training steps of a layer whose cost is the mean square of its outputs."""
     after = {"rnn": rnn, "lstm": lstm, "gru": gru}[cell]
     zero = jnp.zeros((batch, units), "float32")
     first = (zero, zero) if cell == "lstm" else zero
 
-    def scores(p: Any, x: Any) -> jax.Array:
+    def outputs(p: Any, x: Any) -> jax.Array:
         def step(state: Any, z: Any) -> Any:
             state = after(state, z, p["U"])
             return state, state[0] if cell == "lstm" else state
 
-        return lax.scan(step, first, x @ p["W"] + p["b"])[1] @ p["V"] + p["c"]
+        return lax.scan(step, first, x @ p["W"] + p["b"])[1]
 
-    call = _descend(scores, start(cell, units), *minibatch(time, batch))
+    call = _descend(outputs, start(cell, units), minibatch(time, batch))
     return lambda: [call() for _ in range(steps)]
 
 
 def last(units: int, batch: int, time: int) -> Callable[[], float]:
-    """Return a function that makes one training step of an LSTM on the label of a sequence's last step alone."""
+    """Return a function that makes one training step of an LSTM whose cost is the mean square of its last output."""
     zero = jnp.zeros((batch, units), "float32")
 
-    def scores(p: Any, x: Any) -> jax.Array:
+    def outputs(p: Any, x: Any) -> jax.Array:
         def step(state: Any, x: Any) -> Any:
             return lstm(state, x @ p["W"] + p["b"], p["U"]), None
 
-        return lax.scan(step, (zero, zero), x)[0][0] @ p["V"] + p["c"]
+        return lax.scan(step, (zero, zero), x)[0][0]
 
-    inputs, labels = minibatch(time, batch)
-    return _descend(scores, start("lstm", units), inputs, labels[-1])
+    return _descend(outputs, start("lstm", units), minibatch(time, batch))
 
 
 def describe() -> str:
@@ -72,20 +71,17 @@ def describe() -> str:
     return f"jax {jax.__version__}"
 
 
-def _descend(scores: Any, weights: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray) -> Callable[[], float]:
+def _descend(outputs: Any, weights: dict[str, np.ndarray], x: np.ndarray) -> Callable[[], float]:
     @partial(jax.jit, donate_argnums=0)
-    def step(p: Any, x: jax.Array, y: jax.Array) -> Any:
-        def cost(p: Any) -> jax.Array:
-            return -jnp.take_along_axis(jax.nn.log_softmax(scores(p, x)), y[..., None], -1).mean()
-
-        value, slopes = jax.value_and_grad(cost)(p)
+    def step(p: Any, x: jax.Array) -> Any:
+        value, slopes = jax.value_and_grad(lambda p: jnp.square(outputs(p, x)).mean())(p)
         return value, jax.tree.map(lambda w, slope: w - RATE * slope, p, slopes)
 
     p = {name: jnp.asarray(value) for name, value in weights.items()}
 
     def call() -> float:
         nonlocal p
-        value, p = step(p, x, y)
+        value, p = step(p, x)
         return float(value)
 
     return call

@@ -70,7 +70,8 @@ def main(data=None, n_hidden=100, corruption=0.3, learning_rate=0.1, epochs=15, 
     cost, corrupted, restored = look(test_x)
     guess = train_x.mean(axis=0).clip(1e-3, 1 - 1e-3)
     blind = -(test_x * numpy.log(guess) + (1 - test_x) * numpy.log(1 - guess)).sum(axis=1).mean()
-    print("test pictures: cost %.4f; of the mean picture, for comparison: %.4f" % (cost, blind))
+    out = 100 * (corrupted[test_x > 0] == 0).mean()
+    print("test pictures, %.1f %% put out: cost %.4f; of the mean picture: %.4f" % (out, cost, blind))
     if corrupted.shape[1] == 64:
         print("a corrupted picture:\n%s\nand restored:\n%s" % tuple(map(pictures.as_text, (corrupted[0], restored[0]))))
     return float(cost), float(blind)

@@ -4,8 +4,8 @@ The sentences are made by a small grammar in which a word alone often does not t
 verb and `still` an adjective or an adverb by its place, and `--` opens an inserted part or closes it, however long that
 is. So the net must remember. Each word is a row of a table of embeddings; a scan runs a layer of LSTM cells over the
 words (Hochreiter and Schmidhuber, Neural Computation 9, 1997; with forget gates); a softmax of the hidden units names
-the tag. Sentences are padded to one length; a mask holds the state where a sentence has ended, and takes the padding out
-of the cost, the mean negative log likelihood of the tags.
+the tag. Sentences are padded to one length; a mask holds the state where a sentence has ended, and takes the padding
+out of the cost, the mean negative log likelihood of the tags.
 
     lstm_tagger.py [--epochs N]
 """

@@ -8,7 +8,7 @@ import pytest
 from benchmarks import contenders, worker
 from benchmarks.peers import PEERS
 from benchmarks.pool import Worker
-from benchmarks.programs.recurrent_start import OUTPUTS, minibatch, start
+from benchmarks.programs.recurrent_start import minibatch, start
 from benchmarks.sections import CELLS
 
 UNITS, BATCH, TIME, STEPS = 6, 3, 5, 4
@@ -21,11 +21,11 @@ def build(contender):
 def true_cost(cell):
     """The first cost, in float64 with NumPy."""
     p = {name: value.astype("float64") for name, value in start(cell, UNITS).items()}
-    x, y = minibatch(TIME, BATCH)
+    x = minibatch(TIME, BATCH)
     sigmoid = lambda a: 1 / (1 + np.exp(-a))  # noqa: E731
     h = c = np.zeros((BATCH, UNITS))
     costs = []
-    for z, labels in zip(x @ p["W"] + p["b"], y, strict=True):
+    for z in x @ p["W"] + p["b"]:
         if cell == "rnn":
             h = np.tanh(z + h @ p["U"])
         elif cell == "lstm":
@@ -36,8 +36,7 @@ def true_cost(cell):
             (zr, zu, zn), (ur, uu, un) = np.split(z, 3, axis=1), np.split(p["U"], 3, axis=1)
             r, u = sigmoid(zr + h @ ur), sigmoid(zu + h @ uu)
             h = u * h + (1 - u) * np.tanh(zn + (r * h) @ un)
-        scores = h @ p["V"] + p["c"]
-        costs.append(np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(BATCH), labels])
+        costs.append(np.square(h))
     return np.mean(costs)
 
 
@@ -68,7 +67,7 @@ def test_pytorch_layers_begin_with_the_same_cost():
 def test_every_contender_for_memory_makes_the_same_training_steps():
     works = [build(one) for one in contenders.recurrent_memory(UNITS, BATCH, 9, save_every=4)]
     costs = np.array([[float(work()) for _ in range(3)] for work in works])
-    assert costs[0, 0] == pytest.approx(np.log(OUTPUTS), rel=0.2)
+    assert 0 < costs[0, 0] < 1
     assert np.all(np.diff(costs) < 0)
     np.testing.assert_allclose(costs[1:], costs[[0, 0]], rtol=1e-6)
 

@@ -76,13 +76,14 @@ def test_prints_once_for_each_step(capfd):
     out, _ = scan(lambda v, p: Print("state")(T.tanh(p * w + v)), x, T.constant(0.0, dtype="float64"))
     element, _ = scan(lambda v, p: T.tanh(p + T.dot(Print("state")(v * 2), T.ones((1, 1)))[0]), x.dimshuffle(0, "x"), w)
     value = lines(croton.function([x, w], out), A, 0.5)
-    assert len(value) == 4 and f"{np.tanh(1.0):.4f}"[:6] in value[0]
+    assert len(value) == 4 and "0.76159" in value[0]
     assert len(lines(croton.function([x, w], [out[-1], *croton.grad(out.sum(), [x, w])]), A, 0.5)) == 4
     assert len(lines(croton.function([x, w], croton.grad(out.sum(), [x, w])), A, 0.5)) == 4
     assert len(lines(croton.function([x, w], [element, croton.grad(element.sum(), x)]), A, 0.5)) == 4
     stopped, _ = scan(lambda v: (Print("state")(v), until(v > 1)), x)
     assert len(lines(croton.function([x], stopped), A)) == 2
     assert len(lines(croton.function([x], stopped[-1]), A)) == 2
+    assert len(lines(croton.function([x], croton.grad(stopped[-1], x)), A)) == 2
     read_alone, _ = scan(lambda v: [v, Print("state")(v)], x)
     assert len(lines(croton.function([x], read_alone[1][-1]), A)) == 4
 
@@ -133,12 +134,12 @@ def test_shapes_that_change_from_step_to_step():
     inputs = [x, k, w]
     f = croton.function(inputs, [sums, lasts, found, lasts[-1], *croton.grad(cost, [x, w])])
     for at in ([0, 1, 3], [4, 4]):
-        s, l, n, last, gx, gw = f(A, at, 2.0)
+        s, sizes, n, last, gx, gw = f(A, at, 2.0)
         np.testing.assert_array_equal(s, np.cumsum([A[:i].sum() * 2 for i in at]))
-        np.testing.assert_array_equal(l, [sum(range(i)) * 2.0 for i in at])
+        np.testing.assert_array_equal(sizes, [sum(range(i)) * 2.0 for i in at])
         np.testing.assert_array_equal(n, [A[v < A].sum() * 2 for v in A])
-        assert last == l[-1]
-        np.testing.assert_allclose(gw, (s[-1] + l[-1] + n[-1]) / 2)
+        assert last == sizes[-1]
+        np.testing.assert_allclose(gw, (s[-1] + sizes[-1] + n[-1]) / 2)
         np.testing.assert_array_equal(gx, [2.0 * sum(j < i for i in at) for j in range(4)])
     only = croton.function([x], scan(lambda v: x[(x > v).nonzero()].sum() + v, x)[0][-1])
     assert only(A) == 4.0
@@ -163,6 +164,7 @@ D = np.array([[0.0, 0.5, 0.0], [0.3, 0.0, 0.0], [0.0, 0.0, -0.2]])
 
 def test_subtensors_are_set_in_states():
     """A table that the steps fill, with a place that each step decides."""
+
     def step(i, v, table):
         return T.set_subtensor(table[i], v * table[i - 1])
 

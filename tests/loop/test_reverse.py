@@ -93,9 +93,6 @@ def both_ways(step, v, backwards, truncate):
             new, c, y, h = map(croton.gradient.disconnected_grad, (new, c, y, h))
         h, h2 = new, h
         rows.append((new, c, y))
-    if truncate > 0:
-        # What is cut off is cut off as a state too.
-        assert truncate >= STEPS or len(rows) == STEPS
     return looped, [T.stack(row) for row in zip(*rows, strict=True)]
 
 
@@ -121,7 +118,7 @@ recipes = st.lists(
 )
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(
     recipe=recipes,
     wanted=st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 4)),
@@ -141,8 +138,10 @@ def test_a_loop_has_the_derivatives_of_its_steps_written_out(recipe, wanted, rea
     def results(outputs):
         found = dict(zip("hcy", outputs, strict=True))
         parts = {name: eval(name, {}, found) for name in sorted(read)}
-        cost = sum((p * weights[n][: p.shape[0]] if p.ndim == weights[n].ndim else p * weights[n][0]).sum()
-                   for n, p in parts.items())
+        cost = sum(
+            (p * weights[n][: p.shape[0]] if p.ndim == weights[n].ndim else p * weights[n][0]).sum()
+            for n, p in parts.items()
+        )
         wrt = [w for n, w in v.items() if n not in "mk"]
         return [cost, *croton.grad(cost, wrt, disconnected_inputs="ignore")]
 

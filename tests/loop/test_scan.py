@@ -16,7 +16,7 @@ A, B = np.arange(8.0) ** 1.5, np.linspace(1, 2, 6)
 
 
 def loop(step, sequences=(), initial=(), n=None, backwards=False):
-    """A loop in NumPy: ``sequences`` are (array, taps), ``initial`` are (array, taps) or None; the step gives a list."""
+    """A loop in NumPy: ``sequences`` are (array, taps), ``initial`` are (array, taps) or None."""
     lengths = [len(a) + min(*t, 0) - max(*t, 0) for a, t in sequences]
     n = min(lengths) if n is None else n
     past = [list(np.atleast_1d(i[0])) if i is not None and i[1] != [-1] else i and [i[0]] for i in initial]
@@ -72,9 +72,7 @@ def test_taps_of_sequences_and_states(first, second, state, steps, backwards):
     )
     start = np.arange(1.0, depth + 1)
     a, b = np.arange(9.0) ** 1.5, np.linspace(1, 2, 8)
-    expected = loop(
-        step, [(a, first), (b, second)], [(start if state != [-1] else 1.0, state), None], steps, backwards
-    )
+    expected = loop(step, [(a, first), (b, second)], [(start if state != [-1] else 1.0, state), None], steps, backwards)
     found = croton.function([x, y, z], outputs)(a, b, start)
     for f, e in zip(found, expected, strict=True):
         np.testing.assert_allclose(f, e, rtol=1e-12)
@@ -122,7 +120,7 @@ def test_what_outputs_info_may_be():
 
 
 def test_what_the_step_may_use_besides():
-    """Non-sequences in their order, numbers among them; captured shared and outer variables and what is made of them."""
+    """Non-sequences in their order, numbers among them; captured variables and what is made of them."""
     w = croton.shared(np.float64(3), "w")
     outer = T.tanh(y) * w
     named, _ = scan(lambda v, p, a, b, c: p * a + v * b + c, x, z[0], [w, 2.0, y[0]])
@@ -131,18 +129,20 @@ def test_what_the_step_may_use_besides():
     given_back, _ = scan(lambda v, a: [a, w, 1.5, v], x, None, w)
     f = croton.function([x, y, z], [named, caught, alone, *given_back])
     at = A[:4]
-    for value in (3.0, -1.0):
-        w.set_value(value)
-        found = f(at, B, [0.5])
+
+    def wanted(value):
         t = np.tanh(B[1]) * value
-        wanted = [
+        return [
             *loop(lambda v, p: [p * value + v * 2 + B[0]], [(at, [0])], [(0.5, [-1])]),
             *loop(lambda v, p: [p * value + v * t + np.exp(B).sum()], [(at, [0])], [(0.5, [-1])]),
             [B * value, B * value],
             *[np.full(4, value), np.full(4, value), np.full(4, 1.5), at],
         ]
-        for a, b in zip(found, wanted, strict=True):
-            np.testing.assert_allclose(a, b)
+
+    for value in (3.0, -1.0):
+        w.set_value(value)
+        for found, expected in zip(f(at, B, [0.5]), wanted(value), strict=True):
+            np.testing.assert_allclose(found, expected)
 
 
 def test_a_number_of_steps_that_the_call_decides_compiles_once_for_each_shape():

@@ -89,23 +89,8 @@ def test_shared_values_change_in_the_steps_that_are_made():
     assert total.get_value() == 6.0
 
 
-def numeric(cost, *arguments, step=1e-6):
-    found = []
-    for k, a in enumerate(arguments):
-        g = np.zeros(np.shape(a))
-        for at in np.ndindex(g.shape):
-            sides = []
-            for move in (step, -step):
-                moved = [np.array(b, dtype="float64") for b in arguments]
-                moved[k][at] += move
-                sides.append(cost(*moved))
-            g[at] = (sides[0] - sides[1]) / (2 * step)
-        found.append(g)
-    return found
-
-
 @pytest.mark.parametrize("read", ["all", "last", "both"])
-def test_gradients(read):
+def test_gradients(read, numeric):
     """By sequences, initial states and non-sequences; the steps that are not made have no part in it."""
     costs = {"all": T.sqr(stacked).sum(), "last": T.sqr(stacked[-1])}
     by_hand = {"all": lambda *a: (steps_of(*a) ** 2).sum(), "last": lambda *a: steps_of(*a)[-1] ** 2}
@@ -114,7 +99,7 @@ def test_gradients(read):
     f = croton.function([x, z, w], [cost, *croton.grad(cost, [x, z, w])])
     for arguments in [(A, 1.0, 1.5), (A, 1.0, 0.1)]:
         value, *found = f(*arguments)
-        wanted = lambda *a: sum(by_hand[n](*a) for n in names)  # noqa: B023, E731
+        wanted = lambda *a: sum(by_hand[n](*a) for n in names)  # noqa: E731
         np.testing.assert_allclose(value, wanted(*arguments))
         for a, b in zip(found, numeric(wanted, *arguments), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
@@ -135,9 +120,7 @@ def test_further_derivatives():
     costs = [(steps_of(A, 1.0, 1.5 + d) ** 2).sum() for d in (-h, 0, h)]
     found, pushed = f(A, 1.0, 1.5)
     np.testing.assert_allclose(found, (costs[0] - 2 * costs[1] + costs[2]) / h**2, rtol=1e-5)
-    np.testing.assert_allclose(
-        pushed, (steps_of(A, 1.0, 1.5 + h) - steps_of(A, 1.0, 1.5 - h)) / (2 * h), rtol=1e-6
-    )
+    np.testing.assert_allclose(pushed, (steps_of(A, 1.0, 1.5 + h) - steps_of(A, 1.0, 1.5 - h)) / (2 * h), rtol=1e-6)
 
 
 def test_truncation_counts_from_the_last_step_made():

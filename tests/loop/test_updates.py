@@ -136,10 +136,13 @@ def test_gradient_past_draws():
     """What is drawn is a constant; the same draws are used for values and derivatives."""
     rng = MRG_RandomStreams(1)
     w = T.dscalar("w")
+
+    def step(p, w):
+        u = rng.normal(())
+        return [p * w + u * w, u]
+
     with croton.config(floatX="float64"):
-        (out, drawn), updates = scan(
-            lambda p, w: (lambda u: [p * w + u * w, u])(rng.normal(())), [], [T.constant(0, dtype="float64"), None], w, 3
-        )
+        (out, drawn), updates = scan(step, None, [T.constant(0, dtype="float64"), None], w, 3)
     value, draws, gradient = croton.function([w], [out[-1], drawn, croton.grad(out[-1], w)], updates=updates)(0.5)
 
     def end(w):
@@ -181,17 +184,16 @@ def test_a_hamiltonian_step():
     with croton.config(floatX="float64"):
         momentum = rng.normal((2, 2))
     half = momentum - size / 2 * croton.grad(energy(place).sum(), place)
-    (qs, ps), inner = scan(leap, None, [place, half], [size], n_steps=5)
+    (qs, _), inner = scan(leap, None, [place, half], [size], n_steps=5)
     assert not inner
     new = croton.gradient.disconnected_grad(qs[-1])
     accept = energy(new).mean()
     f = croton.function([], [momentum, new, accept], updates=[(place, new), (size, size * 0.9)])
     q, e = place.get_value(), 0.1
     p, found, _ = f()
-    gradient = lambda q: q + 0.4 * q**3  # noqa: E731
-    p = p - e / 2 * gradient(q)
+    p = p - e / 2 * (q + 0.4 * q**3)
     for _ in range(5):
-        p = p - e * gradient(q)
+        p = p - e * (q + 0.4 * q**3)
         q = q + e * p
     np.testing.assert_allclose(found, q, rtol=1e-12)
     np.testing.assert_allclose(place.get_value(), q, rtol=1e-12)

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from croton.compile.lower import Check, Compute, Lowering
 
 
+# What is computed for all steps together may take so many bytes, or eight times those of the sequences.
+MOST = 1 << 28
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
     """The step's variables that are computed before the loop: once, or for all elements of the sequences together."""
@@ -50,7 +54,12 @@ def plan_of(op: Scan) -> Plan:
     # What only a branch needs is left to it.
     live = set(needed(op.graph.outputs, stop=op.graph.inputs))
     for node in op.graph.order:
-        movable = node in live and not node.op.tells and node.op.graph is None and len(node.op.always(node)) == len(node.inputs)
+        movable = (
+            node in live
+            and not node.op.tells
+            and node.op.graph is None
+            and len(node.op.always(node)) == len(node.inputs)
+        )
         if movable and all(v in fixed for v in node.inputs):
             fixed.update(node.outputs)
         elif movable and all(v in fixed or v in along for v in node.inputs):
@@ -141,15 +150,17 @@ class Hoisted:
         self.once = {v: plain(self.env[v]) for v in self.plan.once}
         self.checks: list[Check] = list(child.checks)
         self.stacked: dict[Variable, Any] = {}
+        self.used = self.plan.used
         if self.plan.together:
             whole = dict(zip(slots, xs, strict=True))
             _cut_apart(self.plan.together, whole)
             self.stacked = {v: whole[v] for v in self.plan.together if v in whole}
             rest = [v for v in self.plan.together if v not in whole]
             if rest:
-                self._together(context, slots, xs, rest)
+                self._together(context, op, xs, rest)
 
-    def _together(self, context: Lowering, slots: Sequence[Variable], xs: Sequence[Any], wanted: Sequence[Any]) -> None:
+    def _together(self, context: Lowering, op: Scan, xs: Sequence[Any], wanted: Sequence[Any]) -> None:
+        slots = [s for group in op.slots.sequences for s in group]
         errors: list[Any] = []
 
         def one(*x: Any) -> Any:
@@ -159,9 +170,18 @@ class Hoisted:
             errors[:] = [error for _, error in child.checks]
             return [jnp.asarray(plain(env[v])) for v in wanted], [jnp.asarray(c) for c, _ in child.checks]
 
+        given = sum(x.nbytes for x in xs)
+        if _room(jax.make_jaxpr(jax.vmap(one))(*xs)) > max(MOST, 8 * given):
+            self.used = self.used.union(op.slots.fixed, slots, self.once)
+            return
         stacked, conditions = jax.vmap(one)(*xs)
         self.stacked.update(zip(wanted, stacked, strict=True))
         self.checks += [(c.all(), error) for c, error in zip(conditions, errors, strict=True)]
+
+
+def _room(program: Any) -> int:
+    """How many bytes the results of a program's operations take together."""
+    return sum(v.aval.size * v.aval.dtype.itemsize for eqn in program.eqns for v in eqn.outvars)
 
 
 def _cut_apart(wanted: Sequence[Variable], env: dict[Variable, Any]) -> None:

@@ -7,7 +7,7 @@ step on the host.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -71,7 +71,11 @@ class Loop:
         self.errors: list[Callable[[], Exception]] = []
         self.names = names
         past = [self._past(x, k) for x, k in zip(given.initial, self.feeds, strict=True)]
-        self.before: tuple[Any, Any, list[Any]] = (past, [jnp.asarray(v) for v in given.shared], [None] * len(self.kept))
+        self.before: tuple[Any, Any, list[Any]] = (
+            past,
+            [jnp.asarray(v) for v in given.shared],
+            [None] * len(self.kept),
+        )
 
     # --- what it is given ---
 
@@ -224,7 +228,7 @@ class Loop:
         """The same, the gradient cut off where it is to be truncated."""
         hoisted = Hoisted(self.context, self.op, xs, fixed)
         feed = self.feed(xs, fixed)
-        used = hoisted.plan.used
+        used = hoisted.used
         feed = Feed(
             {v: x for v, x in {**feed.fixed, **hoisted.once}.items() if v in used},
             {v: x for v, x in {**feed.xs, **hoisted.stacked}.items() if v in used},
@@ -303,18 +307,24 @@ class Loop:
         n = self.n
         arrays = (self.start, self.xs, self.fixed)
         if self.op.until:
-            run = self._program("while", lambda *a: self.loop_while(*a))
-            tracing = any(isinstance(v, jax.core.Tracer) for v in jax.tree.leaves(arrays))
-            steps, stacked, conditions, carry = run(*(lax.stop_gradient(arrays) if tracing else arrays))
-            n = int(steps)
-            if not tracing:
+            if not any(isinstance(v, jax.core.Tracer) for v in jax.tree.leaves(arrays)):
+                steps, stacked, conditions, carry = self._program("while", self.loop_while)(*arrays)
                 self._check(conditions)
-                return [None if s is None else s[:n] for s in stacked], carry
+                return [None if s is None else s[: int(steps)] for s in stacked], carry
+            n = self._steps_made(arrays)
             arrays = (self.start, [x[:n] for x in self.xs], self.fixed)
         run = self._program(n, lambda *a: self.scan(n, *a))
         stacked, conditions, carry = run(*arrays)
         self._check(conditions)
         return stacked, carry
+
+    def _steps_made(self, arrays: Any) -> int:
+        """How many steps it makes, which must be known before they are differentiated; they tell nothing yet."""
+        tells, self.context.tells = self.context.tells, False
+        try:
+            return int(self._program("count", self.loop_while)(*lax.stop_gradient(arrays))[0])
+        finally:
+            self.context.tells = tells
 
     def _program(self, kind: Any, function: Callable[..., Any]) -> Callable[..., Any]:
         """``function`` of (start, xs, fixed) compiled, and kept for the next call with the same host values."""
@@ -339,14 +349,15 @@ class Loop:
         rows: list[list[Any]] = [[] for _ in self.op.taps]
         carry: Any = self.before
         n = self._steps_by_hand() if self.op.until and self.op.truncate > 0 and self.context.forms else self.n
-        for i, (outs, carry) in enumerate(self._walk(self.context, n)):
+        for i, (outs, after) in enumerate(self._walk(self.context, n)):
+            carry = after
             if self.op.checkpoint == 0 or i + 1 == n or (i + 1) % self.op.checkpoint == 0:
                 for row, o in zip(rows, outs, strict=True):
                     row.append(o)
         return [self._stack(row, k) if k in self.collected else None for k, row in enumerate(rows)], carry
 
     def _walk(self, child: Lowering, n: int) -> Iterator[tuple[list[Any], Any]]:
-        """The outputs and the carry of each of at most ``n`` steps, the gradient cut off where it is to be truncated."""
+        """Outputs and carry of each of at most ``n`` steps, the gradient cut off where it is to be truncated."""
         carry, feed = self.before, self.feed(self.xs, self.fixed)
         for i in range(n):
             outs, carry, stop = self.evaluate(child, carry, {v: x[i] for v, x in feed.xs.items()}, feed.fixed)
@@ -378,7 +389,12 @@ class Loop:
         for k, condition in enumerate(conditions):
             # Which error is known only when the step has been traced, which by now it has.
             # The comparison ends what JAX takes for derivatives of the condition.
-            self.context.checks.append((jnp.all(condition != 0), self.errors[k]))
+            self.context.checks.append((jnp.all(condition != 0), partial(self._located, self.errors[k])))
+
+    def _located(self, make: Callable[[], Exception]) -> Exception:
+        error = make()
+        error.args = (f"{error.args[0]}\nInside a step of {self.node}", *error.args[1:])
+        return error
 
     def wanted(self, stacked: Sequence[Any], carry: Any) -> tuple[Any, ...]:
         """The node's outputs."""

@@ -175,6 +175,7 @@ def _reverse(
             _complain(w, disconnected_inputs, what)
     found = [c and w not in known and w not in broken for c, w in zip(found, wrt, strict=True)]
     taken = [w for w, c in zip(wrt, found, strict=True) if c]
+    _refuse_integers_of_loops(taken, all_sources, what)
     outputs = iter(_derive("reverse", all_sources, all_seeds, taken, held) if taken else [])
     stand_in: dict[str, Callable[[Any], Any]] = {
         "zero": lambda w: _zeros_like(w),
@@ -199,6 +200,19 @@ def _differentiable(w: Variable, what: str) -> bool:
             "of floats. Build the matrix as CSR(data, indices, indptr, shape) and differentiate by its data"
         )
     return isinstance(w.type, TensorType | SparseType)
+
+
+def _refuse_integers_of_loops(wrt: Sequence[Variable], sources: Sequence[Variable], what: str) -> None:
+    """TypeError where an integer becomes a float only inside a loop, where its derivative would be lost."""
+    integers = {w for w in wrt if is_discrete(w)}
+    for node in toposort(sources) if integers else ():
+        if node.op.graph is not None:
+            for v, connected in zip(node.inputs, node.op.connected(node), strict=True):
+                if connected and v in integers:
+                    raise TypeError(
+                        f"{what}: the derivative by {v}, of {v.type}, is not defined inside {node}: cast it to a float "
+                        "before the loop"
+                    )
 
 
 def _zeros_like(w: TensorVariable) -> Any:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from croton.graph.clone import copy_node
 from croton.graph.core import Apply, Type, Variable
-from croton.graph.derivative import follow
 from croton.graph.walk import toposort
 from croton.tensor.basic import TensorOp
 from croton.tensor.elemwise import Elemwise
@@ -59,14 +59,19 @@ def spread(outputs: Sequence[Variable]) -> list[Variable]:
         order = toposort(outputs)
         cuts = {n: cut for n in order if (cut := last_slice(n)) is not None}
         whole = set(outputs) | {v for n in order if n not in cuts for v in n.inputs}
-        new = {
-            n.outputs[0]: fresh
-            for n, cut in cuts.items()
-            if n.inputs[0] not in whole and (fresh := _earlier(n.inputs[0].owner, Part(*cut))) is not None
-        }
+        new: dict[Variable, Variable] = {}
+        for node in order:
+            inputs = [new.get(v, v) for v in node.inputs]
+            earlier = None
+            if node in cuts and node.inputs[0] not in whole:
+                earlier = _earlier(inputs[0].owner, Part(*cuts[node]))
+            if earlier is not None:
+                new[node.outputs[0]] = earlier
+            elif any(a is not b for a, b in zip(inputs, node.inputs, strict=True)):
+                copy_node(node, inputs, new)
         if not new:
             return outputs
-        outputs = follow(outputs, new)
+        outputs = [new.get(v, v) for v in outputs]
 
 
 def _earlier(node: Apply | None, part: Part) -> Variable | None:

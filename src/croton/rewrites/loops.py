@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from croton.graph.clone import copy_node
 from croton.graph.core import Apply, Variable, origin
-from croton.graph.derivative import follow
 from croton.graph.rewriting import Rule
 from croton.graph.walk import toposort
 from croton.loop.op import Scan
@@ -32,14 +32,17 @@ def trim(outputs: Sequence[Variable]) -> list[Variable]:
     used = {v for node in order for v in node.inputs} | set(outputs)
     new: dict[Variable, Variable] = {}
     for node in order:
+        inputs = [new.get(v, v) for v in node.inputs]
         kept = [k for k, v in enumerate(node.outputs) if v in used]
         if isinstance(node.op, Scan) and len(kept) < len(node.outputs):
             with origin(node.place):
-                twin = node.op.keeping(kept).make_node(*node.inputs)
+                twin = node.op.keeping(kept).make_node(*inputs)
             for k, fresh in zip(kept, twin.outputs, strict=True):
                 fresh.name = node.outputs[k].name
                 new[node.outputs[k]] = fresh
-    return follow(outputs, new) if new else list(outputs)
+        elif any(a is not b for a, b in zip(inputs, node.inputs, strict=True)):
+            copy_node(node, inputs, new)
+    return [new.get(v, v) for v in outputs]
 
 
 LOOPS: list[Rule] = [
