@@ -72,6 +72,21 @@ def test_wrong_values_and_names_are_refused(name, value):
     assert str(config) == before
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("lib.cnmem", "0.8", 0.8),
+        ("gpuarray.preallocate", "0.9", 0.9),
+        ("optdb.max_use_ratio", "5.5", 5.5),
+        ("optdb.position_cutoff", "1.51", 1.51),
+        ("unittests.rseed", "random", "random"),
+    ],
+)
+def test_flags_that_need_not_be_whole_numbers(name, value, expected):
+    apply_flags({name: value})
+    assert lookup(name) == expected
+
+
 def test_a_wrong_value_from_outside_leaves_every_flag_as_it_was():
     before = str(config)
     with pytest.raises(ValueError, match=r"theano\.config\.allow_gc: 'perhaps' is neither true nor false"):
