@@ -19,7 +19,7 @@ def of(shape, name=None, seed=0):
 
 
 def plain(g):
-    h, _ = scan(lambda x, h: T.tanh(T.dot(x, g["W"]) + T.dot(h, g["U"]) + g["b"]), g["X"], g["h"])
+    h, _ = scan(lambda x, h: T.tanh(T.dot(T.tanh(x), g["W"]) + T.dot(h, g["U"]) + g["b"]), g["X"], g["h"])
     return [h]
 
 

@@ -25,7 +25,9 @@ def program():
         return [h, q * 0.5 + h.sum(), h[0] * v], {count: count + v}
 
     outs, updates = scan(step, x, [T.zeros((2,), "float64"), T.constant(0, dtype="float64"), None], w)
-    stopped, _ = scan(lambda v, p: (p * w + v, until(p > 4)), x, T.constant(0, dtype="float64"), truncate_gradient=2)
+    stopped, _ = scan(
+        lambda v, p: (p * w + v, until(p * w + v > 4)), x, T.constant(0, dtype="float64"), truncate_gradient=2
+    )
     cost = outs[0].sum() + outs[1][-1] * outs[2][-1] + stopped.sum()
     return [x, w], [cost, outs[2][-1], stopped[-1], stopped, *croton.grad(cost, [x, w, U])], updates, count
 

@@ -215,6 +215,8 @@ def test_outputs_know_their_types_and_their_node():
     assert b.dtype == "int8" and b.ndim == 2 and b.type.shape[0] == 4
     between, _ = scan(lambda v, w: v + w, dict(input=T.zeros((7, 2)), taps=[-2, 1]))
     assert between.type.shape == (4, 2)
+    shorter, _ = scan(lambda v, w: v + w, [T.zeros((7,)), dict(input=T.zeros((5,)), taps=-2)])
+    assert shorter.type.shape == (3,)
     named, _ = scan(lambda v: v, X, name="walk")
     assert "walk" in str(named.owner.op) and "Scan" in type(named.owner.op).__name__
     assert X in named.owner.inputs

@@ -40,7 +40,10 @@ def test_an_update_of_one_shared_variable_read_outside():
 def test_gradients_by_shared_values_that_change():
     c = croton.shared(2.0)
     out, _ = scan(lambda v: (v * c**2, {c: c * v}), x)
-    gx, gc = croton.function([x], croton.grad(out.sum(), [x, c]))([1.0, 3.0, 2.0])
+    through, _ = scan(lambda v: (c, {c: c + v**2}), x)
+    outputs = [*croton.grad(out.sum(), [x, c]), croton.grad(through.sum(), x)]
+    gx, gc, only = croton.function([x], outputs)([1.0, 3.0, 2.0])
+    np.testing.assert_array_equal(only, [4.0, 6.0, 0.0])
 
     def cost(a, c):
         total = 0.0

@@ -112,8 +112,8 @@ _OLD_COMPILER = """
   pickle_test_value=True unpickle_function=True reoptimize_unpickled_function=False
     compute_test_value_opt=off check_input=True cache_optimizations=False cycle_detection=regular
     check_stack_trace=off compiledir= compiledir_format= base_compiledir= compile.wait=5 compile.timeout=120
-    init_gpu_device= force_device=False contexts= gpuarray.preallocate=0 gpuarray.sched=default gpuarray.sync=False
-    gpuarray.single_stream=True gpuarray.cache_path= lib.amdlibm=False lib.cnmem=0 cuda.root= cuda.include_path=
+    init_gpu_device= force_device=False contexts= gpuarray.sched=default gpuarray.sync=False
+    gpuarray.single_stream=True gpuarray.cache_path= lib.amdlibm=False cuda.root= cuda.include_path=
     cuda.enabled=False nvcc.fastmath=False nvcc.flags= nvcc.compiler_bindir= dnn.enabled=auto dnn.conv.algo_fwd=small
     dnn.conv.algo_bwd= dnn.conv.algo_bwd_data=none dnn.conv.algo_bwd_filter=none dnn.conv.precision=as_input_f32
     dnn.conv.workmem= dnn.conv.workmem_bwd= dnn.base_path= dnn.include_path= dnn.library_path= dnn.bin_path=
@@ -124,12 +124,12 @@ _OLD_COMPILER = """
     experimental.local_alloc_elemwise=True experimental.local_alloc_elemwise_assert=True
     numpy.seterr_divide=None numpy.seterr_over=None numpy.seterr_under=None
     numpy.seterr_invalid=None scan.allow_gc=False scan.allow_output_prealloc=True scan.debug=False
-    optdb.position_cutoff=inf optdb.max_use_ratio=8 metaopt.verbose=0 metaopt.optimizer_including=
+    metaopt.verbose=0 metaopt.optimizer_including=
     metaopt.optimizer_excluding= cmodule.warn_no_version=False cmodule.remove_gxx_opt=False
     cmodule.compilation_warning=False cmodule.preload_cache=False cmodule.age_thresh_use=2073600 cmodule.debug=False
     profiling.time_thunks=True profiling.n_apply=20 profiling.n_ops=20 profiling.output_line_width=512
     profiling.min_memory_size=1024 profiling.min_peak_memory=False profiling.destination=stderr
-    profiling.debugprint=False profiling.ignore_first_call=False unittests.rseed=666
+    profiling.debugprint=False profiling.ignore_first_call=False
     DebugMode.patience=10 DebugMode.check_c=False DebugMode.check_py=True DebugMode.check_finite=True
     DebugMode.check_strides=0 DebugMode.warn_input_not_reused=True DebugMode.check_preallocated_output=
     DebugMode.check_preallocated_output_ndim=4 warn.ignore_bug_before=0.9 warn.argmax_pushdown_bug=False
@@ -138,6 +138,15 @@ _OLD_COMPILER = """
     warn.signal_conv2d_interface=False warn.reduce_join=False warn.inc_set_subtensor1=False warn.round=False
     warn.inc_subtensor1_opt=False warn.identify_1pexp_bug=False
 """
+
+# Those whose kind is not that of a default as written above.
+_NOT_AS_WRITTEN = {
+    "gpuarray.preallocate": FloatParam(0.0),
+    "lib.cnmem": FloatParam(0.0),
+    "optdb.position_cutoff": FloatParam(float("inf")),
+    "optdb.max_use_ratio": FloatParam(8.0),
+    "unittests.rseed": StrParam("666"),
+}
 
 
 def _literal(text: str) -> Flag:
@@ -159,4 +168,4 @@ def all_flags() -> dict[str, Flag]:
     for row in _OLD_COMPILER.split():
         name, _, default = row.partition("=")
         flags[name] = _literal(default)
-    return flags
+    return flags | _NOT_AS_WRITTEN
