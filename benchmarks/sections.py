@@ -174,7 +174,7 @@ def recurrent(repeats: int, cells: Sequence[str] = CELLS, units: Sequence[int] =
     return Section(
         "(f) The training step of recurrent layers written with scan",
         f"A recurrent layer (10 inputs) over {TIME} steps, trained by plain gradient descent to have outputs of a small"
-        " mean square, so that the layer is all there is; float32, NumPy inputs, each step gives its cost back. "
+        " mean square, so that the layer is all there is; float32, NumPy inputs, each step gives its cost back."
         " croton's is a"
         " `scan`, JAX's a `lax.scan` differentiated by JAX in one jitted step with donated parameters, PyTorch's its"
         " own `RNN`, `LSTM` or `GRU`, eager with `torch.optim.SGD`. Milliseconds per training step (quartiles).",

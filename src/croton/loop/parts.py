@@ -11,9 +11,9 @@ from croton.graph.core import Apply, Type, Variable
 from croton.graph.walk import toposort
 from croton.tensor.basic import TensorOp
 from croton.tensor.elemwise import Elemwise
-from croton.tensor.index import Subtensor
+from croton.tensor.index import SYMBOL, Subtensor
 from croton.tensor.linalg import Dot
-from croton.tensor.shape import kind
+from croton.tensor.shape import kind, static_value
 from croton.tensor.types import TensorType
 
 
@@ -43,10 +43,12 @@ def last_slice(node: Apply) -> tuple[int, int] | None:
     *others, last = node.op.index
     if any(e != ("slice", None, None, None) for e in others) or not isinstance(last, tuple) or last[0] != "slice":
         return None
-    start, stop = last[1] or 0, last[2]
-    if last[3] not in (None, 1) or type(start) is not int or type(stop) is not int or not 0 <= start < stop:
+    symbols = iter(node.inputs[1:])
+    bounds = [static_value(next(symbols)) if bound == SYMBOL else bound for bound in last[1:]]
+    if bounds[1] is None or bounds[2] not in (None, 1) or (bounds[0] is None and last[1] is not None):
         return None
-    return start, stop
+    start, stop = int(bounds[0] or 0), int(bounds[1])
+    return (start, stop) if 0 <= start < stop else None
 
 
 def spread(outputs: Sequence[Variable]) -> list[Variable]:
