@@ -67,6 +67,9 @@ def spread(outputs: Sequence[Variable]) -> list[Variable]:
             earlier = None
             if node in cuts and node.inputs[0] not in whole:
                 earlier = _earlier(inputs[0].owner, Part(*cuts[node]))
+            elif node in cuts and len(inputs) > 1:
+                # The bounds are known, so it does not depend on what they were written with, a state's shape perhaps.
+                earlier = Part(*cuts[node]).make_node(inputs[0]).out
             if earlier is not None:
                 new[node.outputs[0]] = earlier
             elif any(a is not b for a, b in zip(inputs, node.inputs, strict=True)):
