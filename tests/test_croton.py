@@ -10,15 +10,15 @@ import croton
 
 NAMES = """
 Apply Constant DebugMode Function In Lop MissingInputError Mode NanGuardMode Op Out Rop SharedVariable UnusedInputError
-Variable clone config debugprint draw function grad gradient hessian jacobian pp shared tensor
+Variable clone config debugprint draw function grad gradient hessian jacobian loop pp printing scan shared sparse tensor
 """
 GRAPH = """
 Apply Constant Container Op SharedVariable Type Variable ancestors clone debugprint draw explicit_inputs inputs pp
 toposort
 """
 COMPILE = """
-DebugMode Function In MissingInputError Mode NanGuardMode Out Param UnusedInputError function get_default_mode get_mode
-get_test_value shared
+DebugMode FromFunction Function In MissingInputError Mode MonitorMode NanGuardMode OpFromGraph OrderedUpdates Out Param
+UnusedInputError UserOp as_op detect_nan function get_default_mode get_mode get_test_value shared
 """
 
 

@@ -112,7 +112,7 @@ def everything():
 
 def expectations(x, y):
     d, e, p, q = x.toarray(), y.toarray(), pattern_of(x), pattern_of(y)
-    small = np.where(p, np.abs(d) / 4 + 0.1, 0)
+    small = np.where(p, 0.9 * np.tanh(np.abs(d)) + 0.05, 0)
     meets = p.astype(int) @ q.T.astype(int) > 0
     entry = {
         "dot": d @ W,
@@ -165,7 +165,7 @@ def expectations(x, y):
     }
     positive = x.copy()
     positive.sum_duplicates()
-    positive.data = np.abs(positive.data) / 4 + 0.1
+    positive.data = 0.9 * np.tanh(np.abs(positive.data)) + 0.05
     return entry, positive
 
 
