@@ -17,7 +17,7 @@ from croton.compile.program import Program
 from croton.graph.clone import rebuild
 from croton.graph.core import Apply, Constant, SharedVariable, Variable, hooks, user_place
 from croton.graph.errors import MissingInputError
-from croton.graph.walk import ancestors, toposort
+from croton.graph.walk import ancestors, default_updates, toposort
 from croton.graph.walk import inputs as edge
 from croton.settings import config
 from croton.sparse.types import SparseType, as_sparse_variable
@@ -143,12 +143,7 @@ class _Build:
         while True:
             known = {s for s, _ in self.pairs}
             roots = [*listed, *[n for _, n in self.pairs], *[g for _, g in self.givens.items()], *known]
-            updates = {s: new for n in toposort(roots) for s, new in n.op.default_updates(n).items()}
-            updates.update(
-                (v, v.default_update)
-                for v in edge(roots)
-                if isinstance(v, SharedVariable) and v.default_update is not None and v not in updates
-            )
+            updates = default_updates(roots)
             found = [v for v in updates if v not in known and v not in skip]
             if not found:
                 return

@@ -6,9 +6,8 @@ gradient one product after it. Only what feeds such a product leaves the loop: o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -42,12 +41,11 @@ class Plan:
     used: frozenset[Variable]
 
 
-@cache
 def plan_of(op: Scan) -> Plan:
     """What leaves the loop."""
     slots = op.slots
     fixed = {v for n in op.graph.order for v in n.inputs if isinstance(v, Constant)} | set(slots.fixed)
-    along = {s for group in slots.sequences for s in group}
+    along = set(op.elements)
     inside: list[Apply] = []
     outside: dict[Variable, Apply] = {}
     heavy: list[Variable] = []
@@ -94,8 +92,7 @@ def is_heavy(node: Apply) -> bool:
     return last_slice(node) is not None
 
 
-@cache
-def products_of(op: Scan, fixed: frozenset[Variable]) -> tuple[Apply, ...]:
+def products_of(op: Scan, fixed: Container[Variable]) -> tuple[Apply, ...]:
     """The products of the step with a matrix that is among ``fixed``."""
     return tuple(
         n
@@ -142,7 +139,6 @@ class Hoisted:
 
     def __init__(self, context: Lowering, op: Scan, xs: Sequence[Any], fixed: Sequence[Any]) -> None:
         self.plan = plan_of(op)
-        slots = [s for group in op.slots.sequences for s in group]
         child = context.child()
         self.env: dict[Variable, Any] = dict(zip(op.slots.fixed, fixed, strict=True))
         _cut_apart(self.plan.once, self.env)
@@ -152,7 +148,7 @@ class Hoisted:
         self.stacked: dict[Variable, Any] = {}
         self.used = self.plan.used
         if self.plan.together:
-            whole = dict(zip(slots, xs, strict=True))
+            whole = dict(zip(op.elements, xs, strict=True))
             _cut_apart(self.plan.together, whole)
             self.stacked = {v: whole[v] for v in self.plan.together if v in whole}
             rest = [v for v in self.plan.together if v not in whole]
@@ -160,19 +156,18 @@ class Hoisted:
                 self._together(context, op, xs, rest)
 
     def _together(self, context: Lowering, op: Scan, xs: Sequence[Any], wanted: Sequence[Any]) -> None:
-        slots = [s for group in op.slots.sequences for s in group]
         errors: list[Any] = []
 
         def one(*x: Any) -> Any:
             child = context.child()
-            env = {**self.env, **dict(zip(slots, x, strict=True))}
+            env = {**self.env, **dict(zip(op.elements, x, strict=True))}
             child.evaluate(wanted, env)
             errors[:] = [error for _, error in child.checks]
             return [jnp.asarray(plain(env[v])) for v in wanted], [jnp.asarray(c) for c, _ in child.checks]
 
         given = sum(x.nbytes for x in xs)
         if _room(jax.make_jaxpr(jax.vmap(one))(*xs)) > max(MOST, 8 * given):
-            self.used = self.used.union(op.slots.fixed, slots, self.once)
+            self.used = self.used.union(op.slots.fixed, op.elements, self.once)
             return
         stacked, conditions = jax.vmap(one)(*xs)
         self.stacked.update(zip(wanted, stacked, strict=True))

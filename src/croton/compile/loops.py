@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from croton.compile.lower import Lowering
 
 
+def in_step(error: Exception, node: Apply) -> Exception:
+    """``error``, saying also in which loop it arose."""
+    error.args = (f"{error.args[0]}\nInside a step of {node}", *error.args[1:])
+    return error
+
+
 def run_loop(context: Lowering, node: Apply, values: Sequence[Any]) -> tuple[Any, ...]:
     """The values of a scan node's outputs."""
     loop = Loop(context, node, values)
@@ -141,9 +147,7 @@ class Loop:
 
     def feed(self, xs: Sequence[Any], fixed: Sequence[Any]) -> Feed:
         """The step's variables that are fed from outside, with their values."""
-        slots = self.op.slots
-        each = [s for group in slots.sequences for s in group]
-        return Feed(dict(zip(slots.fixed, fixed, strict=True)), dict(zip(each, xs, strict=True)))
+        return Feed(dict(zip(self.op.slots.fixed, fixed, strict=True)), dict(zip(self.op.elements, xs, strict=True)))
 
     def carried(self, carry: Any) -> dict[Variable, Any]:
         """The step's variables that the carry holds."""
@@ -392,9 +396,7 @@ class Loop:
             self.context.checks.append((jnp.all(condition != 0), partial(self._located, self.errors[k])))
 
     def _located(self, make: Callable[[], Exception]) -> Exception:
-        error = make()
-        error.args = (f"{error.args[0]}\nInside a step of {self.node}", *error.args[1:])
-        return error
+        return in_step(make(), self.node)
 
     def wanted(self, stacked: Sequence[Any], carry: Any) -> tuple[Any, ...]:
         """The node's outputs."""
@@ -415,7 +417,7 @@ def _elements(xs: Sequence[Any]) -> list[Any]:
 
 
 def _products(op: Scan, feed: Feed) -> Sequence[Apply]:
-    return products_of(op, frozenset(v for v, x in feed.fixed.items() if not isinstance(x, np.ndarray)))
+    return products_of(op, {v for v, x in feed.fixed.items() if not isinstance(x, np.ndarray)})
 
 
 def _held(fixed: Mapping[Variable, Any]) -> dict[Variable, Any]:

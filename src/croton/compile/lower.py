@@ -16,7 +16,7 @@ import numpy as np
 
 from croton.compile.choice import choose
 from croton.compile.layout import Transposed, lower_transposed, narrow_product, plain
-from croton.compile.loops import run_loop
+from croton.compile.loops import in_step, run_loop
 from croton.compile.signals import NeedsValue, tell
 from croton.graph.core import Apply, Constant, Type, Variable
 from croton.graph.derivative import Derivative, Mark, between
@@ -89,7 +89,7 @@ class Lowering:
         try:
             return run_loop(self, node, values)
         except Explained as error:
-            error.args = (f"{error.args[0]}\nInside a step of {node}", *error.args[1:])
+            in_step(error, node)
             raise
 
     def tell(self, action: Callable[[np.ndarray], None], value: Any) -> None:

@@ -19,7 +19,7 @@ from jax.interpreters import partial_eval
 
 from croton.compile.hoist import Merged, products_of
 from croton.compile.layout import plain
-from croton.graph.core import Apply
+from croton.graph.core import Apply, Variable
 from croton.graph.derivative import Derivative
 from croton.graph.walk import toposort
 from croton.loop.op import Scan
@@ -93,7 +93,7 @@ class Reverse:
         self.fixed_names = list(moving)
         self.fixed, self.fixed_tree = jax.tree.flatten(list(moving.values()))
         inside = toposort(self.op.graph.outputs, stop={*feed.fixed, *feed.xs})
-        self.products = [p for p in products_of(self.op, frozenset(moving)) if p in inside]
+        self.products = [p for p in products_of(self.op, moving) if p in inside]
         self.curves = [m for m in inside if _slope(m) is not None]
         elsewhere = set(self.op.graph.outputs)
         for node in inside:
@@ -149,14 +149,15 @@ class Reverse:
         return after, (outs, self.loop.conditions(child), *known)
 
     def _merged(self, fixed: Sequence[Any]) -> Merged:
-        named = dict(zip(self.fixed_names, jax.tree.unflatten(self.fixed_tree, fixed), strict=True))
-        return Merged(self.products, named)
+        return Merged(self.products, self._named(fixed))
+
+    def _named(self, fixed: Sequence[Any]) -> dict[Variable, Any]:
+        return dict(zip(self.fixed_names, jax.tree.unflatten(self.fixed_tree, fixed), strict=True))
 
     def _evaluate(self, child: Any, carry: Any, x: Any, fixed: Any) -> tuple[list[Any], list[Any]]:
-        named = dict(zip(self.fixed_names, jax.tree.unflatten(self.fixed_tree, fixed), strict=True))
         before = jax.tree.unflatten(self.carry_tree, carry)
         elements = dict(zip(self.x_names, x, strict=True))
-        outs, after, _ = self.loop.evaluate(child, before, elements, {**self.host, **named})
+        outs, after, _ = self.loop.evaluate(child, before, elements, {**self.host, **self._named(fixed)})
         return [outs[k] for k in sorted(self.loop.collected)], jax.tree.leaves(after)
 
     def factors(self, whole: Sequence[Any], fixed: Any) -> list[Any]:

@@ -77,3 +77,13 @@ def reached(sources: Iterable[Variable], order: Sequence[Apply]) -> set[Variable
         if any(v in found for v in node.inputs):
             found.update(node.outputs)
     return found
+
+
+def default_updates(outputs: Iterable[Variable], stop: Contains[Variable] = ()) -> dict[SharedVariable, Variable]:
+    """What shared variables that ``outputs`` depend on become unless told otherwise; a loop's word goes first."""
+    outputs = list(outputs)
+    found = {s: new for n in toposort(outputs, stop) for s, new in n.op.default_updates(n).items()}
+    for v in inputs(outputs, stop):
+        if isinstance(v, SharedVariable) and v.default_update is not None:
+            found.setdefault(v, v.default_update)
+    return found

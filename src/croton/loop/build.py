@@ -12,7 +12,7 @@ from croton.graph.derivative import Derivative, between, follow, settle
 from croton.graph.errors import MissingInputError
 from croton.graph.nested import Graph
 from croton.graph.updates import OrderedUpdates
-from croton.graph.walk import ancestors, inputs, reached, toposort
+from croton.graph.walk import ancestors, default_updates, reached, toposort
 from croton.loop.op import Scan
 from croton.settings import config
 from croton.tensor.basic import as_tensor_variable
@@ -337,13 +337,7 @@ def _add_default_updates(
     stop = set(others)
     while True:
         roots = [*outs, *news.values(), *([] if condition is None else [condition])]
-        inner = {s: new for n in toposort(roots, stop) for s, new in n.op.default_updates(n).items()}
-        inner.update(
-            (v, v.default_update)
-            for v in inputs(roots, stop)
-            if isinstance(v, SharedVariable) and v.default_update is not None and v not in inner
-        )
-        more = {v: new for v, new in inner.items() if v not in news}
+        more = {v: new for v, new in default_updates(roots, stop).items() if v not in news}
         if not more:
             return
         news.update(more)

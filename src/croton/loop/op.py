@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from croton.graph.core import Apply, Constant, Op, SharedVariable, Type, Variable
-from croton.graph.nested import Graph, nodes_within
+from croton.graph.nested import Graph
 from croton.tensor.basic import constant_value
 from croton.tensor.index import Subtensor
 from croton.tensor.shape import Shape, kind
@@ -79,6 +79,11 @@ class Scan(Op):
         shared = take(self.shared)
         return Parts(None, sequences, initial, shared, tuple(rest))
 
+    @cached_property
+    def elements(self) -> tuple[Variable, ...]:
+        """The slots of all sequences, one after another."""
+        return tuple(s for group in self.slots.sequences for s in group)
+
     @property
     def outputs(self) -> tuple[Variable, ...]:
         """The step's outputs that the loop collects."""
@@ -97,8 +102,8 @@ class Scan(Op):
 
     def output_types(self, *inputs: Variable) -> Sequence[Type]:
         length = self._length(inputs)
-        types = {"all": lambda k: _stacked(self.outputs[k], length), "last": lambda k: _loose(self.outputs[k])}
-        return [types[what](k) if what in types else inputs_type(self, inputs, k) for what, k in self.wanted]
+        types = {"all": lambda k: _stacked(self.outputs[k], length), "last": lambda k: kind(self.outputs[k])}
+        return [types[what](k) if what in types else _shared_type(self, inputs, k) for what, k in self.wanted]
 
     def _length(self, inputs: Sequence[Variable]) -> int | None:
         if self.until:
@@ -235,15 +240,6 @@ def _stacked(x: Variable, length: int | None) -> Type:
     return TensorType(kind(x).dtype, shape=(length, *kind(x).shape))
 
 
-def _loose(x: Variable) -> Type:
-    return kind(x)
-
-
-def inputs_type(op: Scan, inputs: Sequence[Variable], k: int) -> Type:
+def _shared_type(op: Scan, inputs: Sequence[Variable], k: int) -> Type:
     """The type of the shared variable ``k``."""
     return op.split(inputs).shared[k].type
-
-
-def inner_nodes(op: Scan) -> list[Apply]:
-    """The nodes of the step, and of loops within it."""
-    return list(nodes_within(op.graph.order))
