@@ -1,0 +1,1 @@
+"""Training: data in batches, optimizers, and programs that run many steps."""

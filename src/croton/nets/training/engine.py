@@ -1,0 +1,238 @@
+"""Passes over data: the graph of one minibatch, run for many minibatches in one program."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from croton.compile import function
+from croton.compile.program import store, to_device, turn
+from croton.graph.core import SharedVariable, Variable
+from croton.nets.training.data import Block, Dataset, pick
+
+# Seconds that one call of a program is meant to last: Ctrl-C, progress and checkpoints wait for its end.
+CALL = 0.2
+
+
+@dataclass(frozen=True)
+class Carry:
+    """What goes from step to step: parameters, the optimizer's state, states of the graph, and sums over the pass."""
+
+    params: list[Any]
+    optimizer: Any
+    states: list[Any]
+    sums: Any
+    failed: Any  # the number of the first check that failed, or -1
+
+
+jax.tree_util.register_dataclass(Carry, ["params", "optimizer", "states", "sums", "failed"], [])
+
+
+@dataclass
+class Pass:
+    """Minibatches through one graph, with or without steps of an optimizer.
+
+    ``variables`` are fed from the data; ``weight`` says how much a minibatch counts in the averages of ``values``;
+    ``updates`` belong to the graph. With an ``optimizer`` the ``params`` are stepped by ``gradients`` (and
+    ``products``, the Hessian's with random vectors, where the algorithm asks for them).
+    """
+
+    variables: Sequence[Variable]
+    weight: Variable
+    values: Sequence[Variable]
+    updates: Sequence[tuple[SharedVariable, Variable]]
+    params: Sequence[SharedVariable]
+    gradients: Sequence[Variable] = ()
+    products: Sequence[Variable] = ()
+    optimizer: Any = None
+    _device: dict[int, tuple[Any, Any]] = field(default_factory=dict)
+    _pace: dict[Any, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        outputs = [self.weight, *self.values, *self.gradients, *self.products]
+        run = function(
+            list(self.variables), outputs, updates=list(self.updates), on_unused_input="ignore", name="training"
+        )
+        self._call, self.program = run, run._program
+        updated = self.program.shared[self.program.first_updated :]
+        for p in self.params:
+            if p in updated:
+                raise ValueError(f"an update of a layer changes the parameter {p}, which the optimizer changes too")
+        self._states = list(updated)
+        self._fixed = [v for v in self.program.shared if v not in updated and v not in self.params]
+        self._errors: list[Any] = []
+        self._run = jax.jit(self._loop, static_argnums=6)
+
+    # --- what a pass begins with ---
+
+    def begin(self, optimizer: Any = None) -> Carry:
+        """The carry at the beginning of a pass, from the shared variables' values."""
+        with turn, jax.enable_x64(True):
+            params, states = _values(self.params), [
+                jnp.zeros_like(s) if getattr(v.tag, "carried", False) else s
+                for v, s in zip(self._states, _values(self._states), strict=True)
+            ]
+            if optimizer is None and self.optimizer is not None:
+                optimizer = self.optimizer.init(params)
+            sums = jnp.zeros(1 + len(self.values), "float64")
+            return Carry(params, optimizer, states, sums, jnp.full((), -1, "int32"))
+
+    def commit(self, carry: Carry) -> None:
+        """Put what the carry holds into the shared variables, all or nothing."""
+        with turn:
+            variables = [*(self.params if self.optimizer is not None else ()), *self._states]
+            values = [*(carry.params if self.optimizer is not None else ()), *carry.states]
+            store([v.container for v in variables], values)
+
+    def current(self) -> list[Any]:
+        """The parameters as they are now."""
+        with turn, jax.enable_x64(True):
+            return _values(self.params)
+
+    def set_params(self, values: Sequence[Any]) -> None:
+        """Put these values into the parameters."""
+        with turn:
+            store([p.container for p in self.params], values)
+
+    def averages(self, carry: Carry) -> list[float]:
+        """The averages of the values over the steps made so far."""
+        sums = np.asarray(carry.sums)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return [float(s) for s in sums[1:] / sums[0]]
+
+    # --- running ---
+
+    def over(self, data: Dataset, carry: Carry, done: int = 0) -> Iterator[tuple[Carry, int, int]]:
+        """Run one pass over the data from its minibatch number ``done`` on.
+
+        Yields, as it goes: the carry, the number of minibatches done, and that of the examples in them.
+
+        Raises what a check within the graph finds wrong; what was yielded before stays good.
+        """
+        position = examples = 0
+        for block in data.blocks():
+            steps = len(block.order)
+            first = max(done - position, 0)
+            while first < steps:
+                last = min(steps, first + self._steps(block))
+                carry = self._timed(block, first, last, carry, data.iteration_size)
+                examples += (last - first) * block.order.shape[1]
+                first = last
+                yield carry, position + first, examples
+            position += steps
+
+    def _steps(self, block: Block) -> int:
+        """How many steps to make in one call: one for a shape that is new, and then what takes about ``CALL``."""
+        pace = self._pace.get(_key(block))
+        return 1 if pace is None else max(1, math.ceil(CALL / max(pace, 1e-7)))
+
+    def _timed(self, block: Block, first: int, last: int, carry: Carry, most: int | None) -> Carry:
+        start = time.perf_counter()
+        carry = self._stepped(block, first, last, carry, most)
+        seconds = (time.perf_counter() - start) / (last - first)
+        key = _key(block)
+        known = self._pace.get(key)
+        # The first call of a shape is one step that also compiles: too slow to go by, so the next guess is cautious.
+        self._pace[key] = seconds if known and known > 0 else CALL / 4 if known is None else seconds
+        return carry
+
+    def _stepped(self, block: Block, first: int, last: int, carry: Carry, most: int | None) -> Carry:
+        with turn, jax.enable_x64(True):
+            arrays = [self._placed(a, block) for a in block.arrays]
+            carry = replace(carry, states=self._fitted(carry.states, block))
+            if self.program.eager or self.program.planned:
+                return self._one_by_one(block, first, last, carry)
+            carry = self._run(arrays, self._order(block, most), first, last, _values(self._fixed), carry, block.axis)
+            jax.block_until_ready(carry)
+        if (failed := int(carry.failed)) >= 0:
+            raise self._errors[failed]()
+        return carry
+
+    def _placed(self, array: Any, block: Block) -> Any:
+        """The device's copy of an array: kept for those that stay the same from pass to pass."""
+        if not block.lasting:
+            return jax.tree.map(jnp.asarray, array)
+        known = self._device.get(id(array))
+        if known is None or known[0] is not array:
+            known = self._device[id(array)] = array, jax.tree.map(jnp.array, array)
+        return known[1]
+
+    def _fitted(self, states: list[Any], block: Block) -> list[Any]:
+        """The states that are carried from batch to batch, at zero where the batch has another size."""
+        rows = block.order.shape[1]
+        return [
+            jnp.zeros((rows, *s.shape[1:]), s.dtype) if getattr(v.tag, "carried", False) and s.shape[0] != rows else s
+            for v, s in zip(self._states, states, strict=True)
+        ]
+
+    def _order(self, block: Block, most: int | None) -> np.ndarray:
+        """The block's order, as long as that of the longest block: a new length would cost a compilation."""
+        missing = max((most or 0) - len(block.order), 0) if block.lasting else 0
+        return np.pad(block.order, ((0, missing), (0, 0)))
+
+    def _loop(self, arrays: Any, order: Any, first: Any, last: Any, fixed: Any, carry: Carry, axis: int) -> Carry:
+        def body(k: Any, carry: Carry) -> Carry:
+            rows = jax.lax.dynamic_index_in_dim(order, k, keepdims=False)
+            return self._step([pick(a, rows, k, axis) for a in arrays], fixed, carry)
+
+        return jax.lax.fori_loop(first, last, body, carry)
+
+    def _step(self, batch: Sequence[Any], fixed: Any, carry: Carry) -> Carry:
+        known = {
+            **dict(zip(self._fixed, fixed, strict=True)),
+            **dict(zip(self.params, carry.params, strict=True)),
+            **dict(zip(self._states, carry.states, strict=True)),
+        }
+        leaves = [*batch, *[known[v] for v in self.program.shared]]
+        outputs, states, flags = self.program.trace((), None, leaves, self._errors)
+        failed = carry.failed
+        if self._errors:
+            now = jnp.where(flags.all(), -1, jnp.argmin(flags)).astype("int32")
+            failed = jnp.where(failed < 0, now, failed)
+        return self._advanced(outputs, replace(carry, states=states, failed=failed))
+
+    def _advanced(self, outputs: Sequence[Any], carry: Carry) -> Carry:
+        """The carry after a step whose outputs are these."""
+        count = 1 + len(self.values)
+        weight = outputs[0].astype("float64")
+        sums = carry.sums + jnp.stack([weight, *[weight * v.astype("float64") for v in outputs[1:count]]])
+        if self.optimizer is None:
+            return replace(carry, sums=sums)
+        gradients = list(outputs[count : count + len(self.params)])
+        extra = {"hessian_vector": list(outputs[count + len(self.params) :])} if self.products else {}
+        steps, optimizer = self.optimizer.update(gradients, carry.optimizer, carry.params, **extra)
+        return replace(carry, sums=sums, params=optax.apply_updates(carry.params, steps), optimizer=optimizer)
+
+    def _one_by_one(self, block: Block, first: int, last: int, carry: Carry) -> Carry:
+        """Steps of a graph that no program can hold whole, because a shape or a choice in it depends on the data."""
+        before = [v.container.value for v in (*self.params, *self._states)]
+        try:
+            for k in range(first, last):
+                store([v.container for v in (*self.params, *self._states)], [*carry.params, *carry.states])
+                outputs = [jnp.asarray(o) for o in self.program(block.batch(k))]
+                carry = self._advanced(outputs, replace(carry, states=_values(self._states)))
+        except BaseException:
+            store([v.container for v in (*self.params, *self._states)], before)
+            raise
+        return carry
+
+
+def _values(variables: Sequence[SharedVariable]) -> list[Any]:
+    """The values of shared variables on the device."""
+    values = []
+    for v in variables:
+        v.container.value = to_device(v.container.value)
+        values.append(v.container.value)
+    return values
+
+
+def _key(block: Block) -> Any:
+    return block.order.shape[1], tuple(a.shape for a in block.arrays)

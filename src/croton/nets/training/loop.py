@@ -1,0 +1,251 @@
+"""One training: epochs of minibatch steps, validations between them, the best parameters kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from croton.compile.program import Uninterrupted
+from croton.nets.training import checkpoints
+from croton.nets.training.data import Dataset
+from croton.nets.training.engine import Carry, Pass
+from croton.nets.training.progress import Progress
+
+Monitors = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long to train: the keywords of ``train`` with their defaults.
+
+    Validated every ``validate_every`` epochs, training ends when more than ``patience`` validations in a row have not
+    brought the loss down by the share ``min_improvement``, or after ``max_updates`` epochs.
+    """
+
+    patience: float = 5
+    validate_every: int = 10
+    min_improvement: float = 0
+    max_updates: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("patience", 0), ("validate_every", 1), ("min_improvement", 0), ("max_updates", 0)):
+            value = getattr(self, name)
+            if value is None and name == "max_updates":
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not value >= least:
+                raise ValueError(f"{name}={value!r}: must be a number of at least {least}")
+
+
+@dataclass
+class Best:
+    """The best validation so far."""
+
+    loss: float = math.inf
+    at: int = 0
+    count: int = 0
+    params: list[Any] | None = None
+
+    def offer(self, loss: float, params: Sequence[Any], schedule: Schedule) -> bool:
+        """Count a validation; whether it is the best."""
+        self.count += 1
+        margin = abs(self.loss) * schedule.min_improvement if math.isfinite(self.loss) else 0
+        # A loss that is no number is no improvement: every comparison with it is false.
+        if self.loss - loss > margin or (self.params is None and math.isfinite(loss)):
+            self.loss, self.at, self.params = loss, self.count, list(params)
+            return True
+        return False
+
+
+@dataclass
+class Training:
+    """A training that can be cut and resumed anywhere.
+
+    ``names``: of the values that ``training`` and ``validation`` average, the loss first. ``judged``: whether the
+    validation data are others than the training data; only then do the best parameters replace the last.
+    """
+
+    training: Pass
+    validation: Pass
+    data: Dataset
+    valid: Dataset
+    names: Sequence[str]
+    watched: Sequence[str]
+    schedule: Schedule
+    judged: bool
+    progress: Progress
+    saver: checkpoints.Saver
+    epoch: int = 0
+    best: Best = field(default_factory=Best)
+    seen: Monitors = field(default_factory=dict)
+    validated: int = -1
+
+    def __post_init__(self) -> None:
+        self._carry: Carry | None = None
+        self._done = 0
+        self._optimizer: Any = None
+        self._order: dict[str, Any] | None = None
+        self._due = False
+
+    # --- the loop ---
+
+    def epochs(self) -> Iterator[tuple[Monitors, Monitors]]:
+        """Train, yielding (training monitors, validation monitors) after each epoch."""
+        with self.progress:
+            while True:
+                try:
+                    pair = self._next()
+                    if pair is None:
+                        self._end()
+                        return
+                except KeyboardInterrupt:
+                    self._interrupted()
+                    return
+                yield pair
+                self._due = True
+
+    def _next(self) -> tuple[Monitors, Monitors] | None:
+        """One epoch, or None where training is over."""
+        if self._due:
+            self._due = False
+            self.saver.after(self.epoch - 1, self.state)
+        limit = self.schedule.max_updates
+        if limit is not None and self.epoch >= limit:
+            return None
+        if self._carry is None and self.epoch % self.schedule.validate_every == 0 and self._impatient():
+            self.progress.say("patience elapsed")
+            return None
+        monitors = self._train()
+        if self.epoch == limit:
+            self._validate()
+        return monitors, dict(self.seen)
+
+    def _impatient(self) -> bool:
+        self._validate()
+        return self.best.count - self.best.at > self.schedule.patience
+
+    def _validate(self) -> None:
+        """Validate the present parameters, unless that has been done."""
+        if self.validated == self.epoch:
+            return
+        carry = self.validation.begin()
+        for carry, *_ in self.validation.over(self.valid, carry):  # noqa: B007
+            pass
+        self.seen = dict(zip(self.watched, self.validation.averages(carry), strict=True))
+        better = self.best.offer(self.seen["loss"], self.training.current(), self.schedule)
+        self.validated = self.epoch
+        self.progress.validation(self.best.count - 1, self.seen, better)
+
+    def _train(self) -> Monitors:
+        """One epoch, from its beginning or from where it was cut."""
+        if self._carry is None:
+            self._carry, self._done, self._order = self.training.begin(self._optimizer), 0, _place(self.data)
+        self.progress.began()
+        limit = self.schedule.max_updates
+        examples = 0
+        for carry, done, examples in self.training.over(self.data, self._carry, self._done):  # noqa: B007
+            self._carry, self._done = carry, done
+            now = self._monitors(carry)
+            self.progress.step(self.epoch, done, self.data.iteration_size, examples, now, limit)
+            self.saver.within(self.state)
+        monitors = self._monitors(self._carry)
+        with Uninterrupted():
+            self._optimizer = self._carry.optimizer
+            self.training.commit(self._carry)
+            self._carry = None
+            self.epoch += 1
+        self.progress.epoch(self.epoch - 1, monitors, examples, limit and limit - 1)
+        return monitors
+
+    def _monitors(self, carry: Carry) -> Monitors:
+        return dict(zip(self.names, self.training.averages(carry), strict=True))
+
+    # --- its end ---
+
+    def _end(self) -> None:
+        if self.epoch and self.validated != self.epoch:
+            self._validate()
+        self._settle("")
+
+    def _interrupted(self) -> None:
+        with Uninterrupted():
+            if self._carry is not None:
+                self.training.commit(self._carry)
+            self._settle(f"interrupted in epoch {self.epoch}: ")
+
+    def _settle(self, why: str) -> None:
+        """Choose the parameters that stay, and say which."""
+        with Uninterrupted():
+            state = self.state() if self.saver.wanted else None
+            broken = not all(np.isfinite(np.asarray(p)).all() for p in self.training.current())
+            restore = self.best.params is not None and (self.judged or broken)
+            if restore:
+                self.training.set_params(self.best.params or [])
+            if state is not None:
+                self.saver.final(state)
+        if why or restore:
+            at = f"those of validation {self.best.at - 1}, loss {self.best.loss:.6g}"
+            self.progress.say(f"{why}the parameters are {at if restore else 'the last ones'}")
+
+    # --- cutting and resuming ---
+
+    def state(self) -> checkpoints.State:
+        """All that a training which goes on from here needs besides the network, as arrays and plain values."""
+        carry = self._carry if self._carry is not None else self.training.begin(self._optimizer)
+        order = self._order if self._carry is not None else _place(self.data)
+        arrays: dict[str, Any] = {
+            **{f"params/{k}": p for k, p in enumerate(carry.params)},
+            **{f"optimizer/{k}": p for k, p in enumerate(jax.tree.leaves(carry.optimizer))},
+            **{f"states/{k}": p for k, p in enumerate(carry.states)},
+            **{f"best/{k}": p for k, p in enumerate(self.best.params or ())},
+            "sums": carry.sums,
+        }
+        values = {
+            "epoch": self.epoch,
+            "done": self._done if self._carry is not None else None,
+            "best": [self.best.loss, self.best.at, self.best.count],
+            "seen": self.seen,
+            "validated": self.validated,
+        }
+        for name, state in (("data", order), ("valid", _place(self.valid))):
+            for key, value in (state or {}).items():
+                (arrays if isinstance(value, np.ndarray) else values)[f"{name}/{key}"] = value
+        return checkpoints.State({k: np.asarray(v) for k, v in arrays.items()}, values)
+
+    def resume(self, state: checkpoints.State) -> None:
+        """Go on from what ``state`` once returned. Raises ValueError where it belongs to another training."""
+        values = state.values
+        fresh = self.training.begin()
+        with jax.enable_x64(True):
+            carry = Carry(
+                state.like("params", fresh.params),
+                state.like("optimizer", fresh.optimizer),
+                state.like("states", fresh.states, exact=False),
+                jnp.asarray(state.arrays["sums"]),
+                fresh.failed,
+            )
+            best = state.like("best", fresh.params) if "best/0" in state.arrays else None
+        for name, data in (("data", self.data), ("valid", self.valid)):
+            if _place(data):
+                data.restore(state.under(name))
+        self.epoch, self.validated, self.seen = values["epoch"], values["validated"], dict(values["seen"])
+        loss, at, count = values["best"]
+        self.best = Best(loss, at, count, best)
+        self.training.commit(carry)
+        self._optimizer = carry.optimizer
+        if values["done"] is not None:
+            self._carry, self._done, self._order = carry, values["done"], _place(self.data)
+
+
+
+def _place(data: Dataset) -> dict[str, Any]:
+    """Where a data set is; nothing for batches that somebody else makes, whose place cannot be kept."""
+    return {} if data.batch_size is None else data.state()
+
+
+__all__ = ["Monitors", "Schedule", "Training"]
