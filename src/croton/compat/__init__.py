@@ -1,4 +1,4 @@
-"""Old programs, unchanged: ``import theano`` served by croton.
+"""Old programs, unchanged: ``import theano``, ``theanets`` and ``downhill`` served by croton.
 
 `install` makes the old module names importable in this process; the command ``croton run SCRIPT`` does so for a whole
 program. Which names there are, and where croton has each, is the table in `croton.compat.names`.
@@ -12,26 +12,27 @@ from typing import Any
 from croton.compat.config import apply_flags, change_flags, config, lookup, read_flags
 from croton.compat.modules import OldModule, TableFinder
 from croton.compat.names import MODULES
+from croton.compat.netnames import HELPERS
 from croton.compat.unsupported import UnsupportedName
 
 __all__ = ["UnsupportedName", "install", "uninstall"]
 
-_finder = TableFinder(MODULES)
+_finder, _helper = TableFinder(MODULES), TableFinder(HELPERS)
 _before: dict[str, Any] = {}
 
 
 def _ours(name: str) -> bool:
-    return name in MODULES and isinstance(sys.modules[name], OldModule)
+    return name in {**MODULES, **HELPERS} and isinstance(sys.modules[name], OldModule)
 
 
 def install(floatX: str | None = None) -> None:
-    """Let this process import ``theano`` and its modules from croton, before any other ``theano`` that is installed.
+    """Let this process import ``theano``, ``theanets`` and ``downhill`` from croton, before any that are installed.
 
     Flags are read from ``.theanorc`` and ``THEANO_FLAGS``. ``croton.config.floatX`` becomes ``floatX``, or what a flag
     says, or else ``'float64'``, as it was in Theano. A second call changes nothing but, if given, ``floatX``.
 
     Raises:
-        ImportError: another ``theano`` has been imported already.
+        ImportError: another ``theano``, ``theanets`` or ``downhill`` has been imported already.
         ValueError: a flag has a value that it cannot have.
 
     >>> import croton.compat
@@ -41,9 +42,10 @@ def install(floatX: str | None = None) -> None:
     'float32'
     >>> croton.compat.uninstall()
     """
-    if "theano" in sys.modules and not _ours("theano"):
-        where = getattr(sys.modules["theano"], "__file__", "elsewhere")
-        raise ImportError(f"theano has been imported already, from {where}: call croton.compat.install() before that")
+    for root in ("theano", "theanets", "downhill"):
+        if root in sys.modules and not _ours(root):
+            where = getattr(sys.modules[root], "__file__", "elsewhere")
+            raise ImportError(f"{root} has been imported already, from {where}: call croton.compat.install() before that")
     if _finder in sys.meta_path:
         if floatX is not None:
             config.floatX = floatX
@@ -55,13 +57,15 @@ def install(floatX: str | None = None) -> None:
     apply_flags(given)
     _before.update(before)
     sys.meta_path.insert(0, _finder)
+    sys.meta_path.append(_helper)
 
 
 def uninstall() -> None:
     """Undo `install`: the old names cannot be imported any more, and the settings are what they were before it."""
     if _finder not in sys.meta_path:
         return
-    sys.meta_path.remove(_finder)
+    for finder in (_finder, _helper):
+        sys.meta_path.remove(finder)
     for name in [name for name in sys.modules if _ours(name)]:
         del sys.modules[name]
     change_flags._restore(_before)

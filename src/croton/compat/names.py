@@ -8,6 +8,7 @@ marks a name that has no counterpart by nature.
 from __future__ import annotations
 
 from croton.compat.modules import Row, Value
+from croton.compat.netnames import NETS
 
 
 def _in(home: str, names: str) -> dict[str, Row]:
@@ -470,4 +471,5 @@ MODULES: dict[str, dict[str, Row] | str] = {
     "theano.gpuarray.subtensor": _never("GpuAdvancedSubtensor1 GpuAdvancedIncSubtensor1 GpuSubtensor"),
     "theano.gpuarray.blas": _never("GpuCorrMM GpuCorrMM_gradInputs GpuCorrMM_gradWeights GpuGemm"),
     "theano.gpuarray.dnn": _NO_DNN,
+    **NETS,
 }

@@ -196,3 +196,15 @@ class CompatUnpickler(pickle.Unpickler):
 
     def __init__(self, file: Any) -> None:
         super().__init__(file, encoding="latin1")
+
+
+# --- theanets.util ---
+
+FLOAT_CONTAINERS = (tensor.scalar, tensor.vector, tensor.matrix, tensor.tensor3, tensor.tensor4)
+INT_CONTAINERS = (tensor.iscalar, tensor.ivector, tensor.imatrix, tensor.itensor3, tensor.itensor4)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "FLOAT":
+        return config.floatX
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -34,7 +34,9 @@ _ADMITTED: dict[tuple[str, str], Callable[..., object]] = {
 }
 
 
-class _ArrayUnpickler(pickle.Unpickler):
+class ArrayUnpickler(pickle.Unpickler):
+    """Admits NumPy arrays, and nothing else."""
+
     def find_class(self, module: str, name: str) -> Any:
         try:
             return _ADMITTED[module, name]
@@ -53,4 +55,4 @@ def load_arrays(data: bytes) -> Any:
     >>> load_arrays(pickle.dumps((np.arange(3.0), "a")))
     (array([0., 1., 2.]), 'a')
     """
-    return _ArrayUnpickler(io.BytesIO(data), encoding="latin1").load()
+    return ArrayUnpickler(io.BytesIO(data), encoding="latin1").load()

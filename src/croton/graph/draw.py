@@ -98,13 +98,16 @@ def _size(boxes: Sequence[Box]) -> tuple[float, float]:
 
 
 def _curve(arrow: Arrow) -> list[tuple[float, float]]:
-    """The points of an arrow's line: a start, then three (two that steer, one that ends) for each layer."""
+    """The points of an arrow's line: a start, then three (two that steer, one that ends) for each of its parts."""
     points = [(arrow[0].x, arrow[0].y + HEIGHT / 2)]
     for box in arrow[1:]:
         x, y = points[-1]
-        top = box.y - (0.0 if box.kind == "bend" else HEIGHT / 2 + 1)
+        bend = box.kind == "bend"
+        top = box.y - HEIGHT / 2 - (0 if bend else 1)
         middle = (y + top) / 2
         points += [(x, middle), (box.x, middle), (box.x, top)]
+        if bend:  # straight down between the boxes of the layer
+            points += [(box.x, box.y), (box.x, box.y), (box.x, box.y + HEIGHT / 2)]
     return points
 
 
@@ -130,6 +133,11 @@ def _svg(boxes: Sequence[Box], arrows: Sequence[Arrow]) -> str:
 
 
 def _png(boxes: Sequence[Box], arrows: Sequence[Arrow], target: Path) -> None:
+    figure_of(boxes, arrows).savefig(target, dpi=144 if max(_size(boxes)) < 4000 else 72)
+
+
+def figure_of(boxes: Sequence[Box], arrows: Sequence[Arrow]) -> Any:
+    """Placed boxes and their arrows as a matplotlib Figure. Raises ImportError where matplotlib is missing."""
     try:
         from matplotlib.figure import Figure
         from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
@@ -153,4 +161,4 @@ def _png(boxes: Sequence[Box], arrows: Sequence[Arrow], target: Path) -> None:
         style = "round,pad=0,rounding_size=6"
         axes.add_patch(FancyBboxPatch(corner, b.width, HEIGHT, boxstyle=style, fc=_COLOURS[b.kind], ec=_EDGE, lw=0.8))
         axes.text(b.x, b.y, b.label, ha="center", va="center", family="monospace", fontsize=11)
-    figure.savefig(target, dpi=144 if max(width, height) < 4000 else 72)
+    return figure

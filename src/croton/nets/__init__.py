@@ -11,6 +11,7 @@ from croton.nets import (
     util,
 )
 from croton.nets.activations import Activation
+from croton.nets.experiment import Experiment
 from croton.nets.feedforward import Autoencoder, Classifier, Regressor
 from croton.nets.layers import Layer
 from croton.nets.losses import Loss
@@ -24,6 +25,7 @@ __all__ = [
     "Classifier",
     "ConfigurationError",
     "Error",
+    "Experiment",
     "Layer",
     "LayerError",
     "Loss",

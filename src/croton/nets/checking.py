@@ -5,19 +5,17 @@ The same checks serve whole data sets and single batches, and come before anythi
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import numpy as np
 
-from croton.graph.core import SharedVariable, Variable
+from croton.nets.arrays import as_array, check_lengths, is_array, is_outside
 from croton.nets.registry import nearest
 from croton.sparse.value import is_scipy
 
-__all__ = ["Expected", "accept", "accept_all", "as_array", "check_lengths", "is_array", "is_outside"]
+__all__ = ["Expected", "accept", "accept_all"]
 
 
 @dataclass(frozen=True)
@@ -66,100 +64,6 @@ class Expected:
         return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 
 
-# --- from what people have to arrays ---
-
-
-def is_array(value: Any) -> bool:
-    """Whether ``value`` is one array: NumPy's, JAX's, SciPy's sparse, pandas', a shared variable's, or like one."""
-    if isinstance(value, np.ndarray | jax.Array | SharedVariable) or is_scipy(value) or hasattr(value, "to_numpy"):
-        return True
-    return is_outside(value)
-
-
-def is_outside(value: Any) -> bool:
-    """Whether the data lies outside memory: a ``np.memmap`` or a view of one, or an object that reads its rows from
-    elsewhere (with ``shape``, ``dtype`` and item access, as h5py's).
-    """
-    if isinstance(value, np.ndarray):
-        base: Any = value
-        while isinstance(base, np.ndarray):
-            base = base.base
-        return isinstance(base, mmap.mmap)
-    if isinstance(value, jax.Array | np.generic | Variable) or is_scipy(value) or hasattr(value, "to_numpy"):
-        return False
-    if not all(hasattr(value, name) for name in ("shape", "dtype", "__getitem__")):
-        return False
-    try:
-        return np.dtype(value.dtype) is not None
-    except TypeError:  # the types of another library, whose arrays are in memory
-        return False
-
-
-def as_array(value: Any, name: str = "data") -> Any:
-    """The numbers of ``value`` as a NumPy array, a SciPy sparse matrix, or, for data outside memory, as they are.
-
-    Takes arrays, nested lists, pandas frames and series, JAX arrays, and croton's shared variables. Raises TypeError
-    for what holds no real numbers (objects, text, dates, complex numbers, masked entries), naming the columns of a
-    frame, and ValueError for nested lists of differing lengths.
-
-    >>> as_array([[1, 2], [3, 4]]).shape
-    (2, 2)
-    """
-    if isinstance(value, SharedVariable):
-        value = value.get_value(borrow=True)
-    if isinstance(value, np.ma.MaskedArray):
-        if np.ma.is_masked(value):
-            raise TypeError(
-                f"{name}: a masked array with {np.ma.count_masked(value)} entries missing; fill or drop them"
-            )
-        value = value.data
-    if not is_scipy(value) and not is_outside(value):
-        value = _dense(value, name)
-    if np.dtype(value.dtype).kind not in "fiub":
-        raise TypeError(f"{name}: expected real numbers, got dtype {value.dtype}; convert it, as with .astype(float)")
-    return value
-
-
-def _dense(value: Any, name: str) -> np.ndarray:
-    columns: Any = getattr(value, "dtypes", None)
-    if hasattr(columns, "items") and hasattr(value, "to_numpy"):
-        bad = [f"{c!r} ({d})" for c, d in columns.items() if getattr(d, "kind", "O") not in "fiub"]
-        if bad:
-            raise TypeError(f"{name}: columns without real numbers: {', '.join(bad)}; encode or drop them")
-    if callable(value):
-        raise TypeError(
-            f"{name}: expected an array, got {value!r}; a callable is given alone, and returns all arrays of a batch"
-        )
-    try:
-        array = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
-    except ValueError as error:
-        raise ValueError(f"{name}: rows of differing lengths make no array: {error}") from error
-    if array.dtype.kind == "O":
-        raise TypeError(
-            f"{name}: expected real numbers, got {type(value).__name__} of objects (dtype object), the first "
-            f"{array.ravel()[:1].tolist()}; convert it, as with np.asarray(..., float)"
-        )
-    return array
-
-
-def check_lengths(arrays: Sequence[Any], names: Sequence[str], where: str, axis: int = 0) -> int:
-    """The number of examples along ``axis``, the same in all arrays, and not 0. Raises ValueError otherwise."""
-    for name, array in zip(names, arrays, strict=True):
-        if len(array.shape) <= axis:
-            raise ValueError(f"{where}: {name} has shape {array.shape}, and no axis {axis} along which examples lie")
-    lengths = [int(array.shape[axis]) for array in arrays]
-    if len(set(lengths)) > 1:
-        told = ", ".join(f"{name} {array.shape}" for name, array in zip(names, arrays, strict=True))
-        raise ValueError(f"{where}: arrays differ in their number of examples (axis {axis}): {told}; pass equally many")
-    if not lengths or lengths[0] == 0:
-        told = f"{names[0]} has shape {arrays[0].shape}" if lengths else "there are no arrays"
-        raise ValueError(f"{where}: no examples: {told}; pass at least one")
-    return lengths[0]
-
-
-# --- from arrays to what variables take ---
-
-
 def accept_all(expected: Sequence[Expected], arrays: Any, where: str) -> list[Any]:
     """The arrays of a data set or of one batch, checked and cast, in the order of ``expected``.
 
@@ -201,9 +105,9 @@ def _matched(expected: Sequence[Expected], arrays: Any, where: str) -> list[Any]
         return [arrays[name] for name in names]
     given = [arrays] if is_array(arrays) else list(arrays)
     if len(given) != len(names):
+        count = f"{len(names)} array{'s' * (len(names) != 1)} ({', '.join(names)})"
         raise ValueError(
-            f"{where}: expected {len(names)} arrays ({', '.join(names)}), got {len(given)}; pass a list with one array "
-            "for each, in this order"
+            f"{where}: expected {count}, got {len(given)}; pass a list with one array for each, in this order"
         )
     return given
 
@@ -212,12 +116,14 @@ def accept(expected: Expected, array: Any, where: str) -> Any:
     """One array, checked and cast: a NumPy array of ``expected.dtype``, or a SciPy matrix for a sparse variable.
 
     Real data of any real, integer or boolean type is cast; labels may be of any integer type, or boolean. Raises as
-    ``accept_all``.
+    ``accept_all``. Where (examples, time steps, 1) is expected, as for a mask, (examples, time steps) does.
     """
     said = f"{where}: {expected.name}"
     array = as_array(array, said)
-    _check_kind(expected, array, said)
+    if expected.ndim == 3 and expected.sizes[-1] == 1 and len(array.shape) == 2 and not is_scipy(array):
+        array = array[:][..., None]
     _check_shape(expected, array, said)
+    _check_kind(expected, array, said)
     if is_scipy(array):
         array = array.tocsc() if expected.sparse == "csc" else array.tocsr()
     if expected.sparse is None:

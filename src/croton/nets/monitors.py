@@ -57,10 +57,12 @@ def _levels(pattern: Any, levels: Any) -> Iterator[tuple[str, Callable[[Any], An
     """(what comes after the name, function from the expression to the monitor) of each level."""
     if isinstance(levels, Mapping):
         levels = list(levels.items())
-    several = levels if isinstance(levels, list | tuple | np.ndarray) and np.ndim(levels) != 0 else [levels]
+    if isinstance(levels, np.ndarray):
+        levels = list(levels.ravel())
+    several = levels if isinstance(levels, list | tuple) else [levels]
     for level in several:
         if isinstance(level, int | float | np.number) and not isinstance(level, bool):
-            yield f"<{level}", _below(level)
+            yield f"<{level!s}", _below(level)
         elif isinstance(level, tuple | list) and len(level) == 2 and isinstance(level[0], str) and callable(level[1]):
             yield f":{level[0]}", level[1]
         else:

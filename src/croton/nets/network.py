@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from croton.nets import spec
 from croton.nets.checking import Expected, accept_all
 from croton.nets.layers import Input, Layer
 from croton.nets.losses import Loss
-from croton.nets.registry import nearest
+from croton.nets.registry import UnknownName, nearest
 from croton.nets.util import ConfigurationError, as_random_state
 
 
@@ -51,8 +52,12 @@ class Network:
         layers = _listed(layers)
         for k, given in enumerate(layers):
             self.add_layer(given, is_output=k == len(layers) - 1 and k > 0)
-        if loss and self.layers:
-            self.add_loss(loss, weighted=weighted)
+        if isinstance(loss, Loss):
+            if weighted and loss._weights is None:
+                raise TypeError("weighted=True, but the loss is built already, without weights: build it with weighted=True")
+            self.add_loss(loss)
+        elif loss and self.layers:
+            self.add_loss(loss, **({} if isinstance(loss, Loss) and not weighted else {"weighted": weighted}))
 
     # --- building ---
 
@@ -174,7 +179,7 @@ class Network:
                     return layer
         elif isinstance(which, int | np.integer) and -len(self.layers) <= which < len(self.layers):
             return self.layers[which]
-        raise KeyError(f"the network has no layer {which!r}: {nearest(which, [x.name for x in self.layers])}")
+        raise UnknownName(f"the network has no layer {which!r}: {nearest(which, [x.name for x in self.layers])}")
 
     # --- expressions ---
 
@@ -259,7 +264,7 @@ class Network:
             chosen = list(outputs) if names is None else list(names)
             for name in chosen:
                 if name not in outputs:
-                    raise KeyError(f"the network has no output {name!r}: {nearest(name, outputs)}")
+                    raise UnknownName(f"the network has no output {name!r}: {nearest(name, outputs)}")
             wanted = [outputs[n] for n in chosen]
             return chosen, function(self.inputs, wanted, updates=updates, on_unused_input="ignore", name="predict")
 
@@ -365,7 +370,7 @@ class Network:
         save_every: float = 0,
         save_progress: Any = None,
         **kwargs: Any,
-    ) -> Iterator[tuple[dict[str, float], dict[str, float]]]:
+    ) -> Generator[tuple[dict[str, float], dict[str, float]]]:
         """Train the network, yielding (training monitors, validation monitors) after each epoch.
 
         See ``train`` for the arguments. Nothing happens before the first ``next``. The parameters are in place
@@ -413,8 +418,14 @@ class Network:
         True
         """
         last = None
-        for last in self.itertrain(*args, **kwargs):  # noqa: B007
-            pass
+        epochs = self.itertrain(*args, **kwargs)
+        try:
+            for last in epochs:  # noqa: B007
+                pass
+        except KeyboardInterrupt:
+            # Between two epochs: the training hears of it as if it had come within one.
+            with suppress(StopIteration):
+                epochs.throw(KeyboardInterrupt())
         return last
 
     # --- files and pictures ---
@@ -439,6 +450,18 @@ class Network:
         from croton.nets.saving import load
 
         return load(filename, trust)
+
+    def __reduce__(self) -> Any:
+        """Networks are pickled and deeply copied as ``save`` writes them."""
+        from croton.nets.document import document, restore
+
+        return restore, (document(self),)
+
+    def __copy__(self) -> Network:
+        """A network that shares layers, losses and random state with this one."""
+        copied = type(self).__new__(type(self))
+        vars(copied).update(vars(self))
+        return copied
 
     def to_spec(self) -> dict[str, Any]:
         """The network's description, of plain values that JSON can hold: model, layers and losses, without parameters."""

@@ -6,18 +6,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.nets import golden
 
 import croton
 from croton import nets
+from tests.nets import golden
 
 # The mark of each case: the row of the contract that it checks.
 ROWS = {
     "layer_rnn": "2.8 rnn", "layer_rnn_activation_tanh": "2.8 rnn", "layer_rnn_direction_backwards": "10.2",
-    "layer_rrnn": "2.9 rrnn", "layer_rrnn_rate_uniform": "2.9 rrnn", "layer_rrnn_rate_vector": "2.9 rrnn",
-    "layer_rrnn_rate_log": "2.9 rrnn", "layer_rrnn_rate_matrix": "10.17", "layer_mrnn_factors_3": "2.10 mrnn",
-    "layer_lstm": "2.11 lstm", "layer_lstm_direction_backwards": "10.2", "layer_gru": "2.12 gru", "layer_mut1": "2.13 mut1",
-    "layer_scrn": "2.14 scrn", "layer_scrn_rate_vector": "2.14 scrn", "layer_clockwork_periods_(1,2)": "2.15 clockwork",
+    "layer_rrnn": "10.17", "layer_rrnn_rate_uniform": "2.9 rrnn", "layer_rrnn_rate_vector": "2.9 rrnn",
+    "layer_rrnn_rate_log": "2.9 rrnn", "layer_mrnn_factors_3": "2.10 mrnn",
+    "layer_lstm": "2.11 lstm", "layer_lstm_direction_backwards": "10.2", "layer_gru": "2.12 gru",
+    "layer_mut1": "2.13 mut1",
+    "layer_scrn": "2.14 scrn", "layer_clockwork_periods_(1,2)": "2.15 clockwork",
     "layer_conv1_filter_size_3": "2.6 conv1", "stack_lstm_rnn": "2.11 lstm", "rec_classifier": "2.8 rnn",
     "rec_classifier_weighted": "2.12 gru", "rec_autoencoder": "2.8 rnn", "rec_regressor_weighted": "2.8 rnn",
     "ff_regressor": "2.2 feedforward", "ff_classifier": "2.3 classifier", "ff_autoencoder": "2.2 feedforward",
@@ -25,7 +26,9 @@ ROWS = {
     "ff_weighted_classifier": "2.3 classifier", "ff_multi_input": "2.2 feedforward", "ff_product": "2.5 product",
     "ff_concat": "2.5 concatenate",
 }  # fmt: skip
-TIME_MAJOR = ("layer_rrnn", "layer_rrnn_rate_matrix", "layer_mrnn_factors_3")
+# The same network, recorded twice: what is named there is the default.
+TWICE = ("layer_rrnn_rate_matrix", "layer_scrn_rate_vector")
+TIME_MAJOR = ("layer_rrnn", "layer_mrnn_factors_3")
 
 
 def _recorded(name: str) -> golden.Case:
@@ -73,7 +76,7 @@ def test_golden_bidirectional(name: str) -> None:
 
 def test_every_recorded_layer_is_checked() -> None:
     bidirectional = golden.names("layer_bidirectional")
-    assert sorted([*ROWS, *bidirectional]) == sorted(golden.names("layer_", "stack_", "rec_", "ff_"))
+    assert sorted([*ROWS, *TWICE, *bidirectional]) == sorted(golden.names("layer_", "stack_", "rec_", "ff_"))
 
 
 # Section 11: the first hidden layer of recurrent.Regressor([2, ..., 1]) with rng=13, as the original initializes and

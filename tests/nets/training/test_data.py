@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import croton
 from croton.nets.checking import Expected, accept_all
-from croton.nets.training import sources
+from croton.nets.training import blocks
 from croton.nets.training.data import Dataset, pick
 from croton.sparse.value import Sparse
 
@@ -22,9 +22,9 @@ def rows_of(passes):
     return [int(i) for (x,) in passes for i in x]
 
 
-def of_blocks(blocks):
+def of_blocks(made):
     """The same of a pass in blocks."""
-    return [int(i) for block in blocks for k in range(len(block.order)) for i in block.batch(k)[0]]
+    return [int(i) for block in made for k in range(len(block.order)) for i in block.batch(k)[0]]
 
 
 def counted(n, **settings):
@@ -97,6 +97,15 @@ def test_the_seed_decides_the_order():
 def test_passes_go_on_where_the_last_one_ended():
     data = counted(10, batch_size=4, iteration_size=2, shuffle=False)
     assert [rows_of(data) for _ in range(3)] == [[*range(8)], [8, 9, 0, 1, 2, 3], [*range(4, 10)]]
+
+
+def test_tables_have_one_shape_wherever_passes_end():
+    data = counted(22, batch_size=4, iteration_size=3)
+    made = [b for _ in range(8) for b in data.blocks()]
+    assert {b.order.shape for b in made} == {(3, 4), (2, 4), (1, 2)}
+    assert {b.table.shape for b in made} == {(3, 4), (1, 2)}
+    assert all((b.table[: len(b.order)] == b.order).all() for b in made)
+    assert {b.table.shape for b in counted(22, batch_size=4, iteration_size=30).blocks()} == {(5, 4), (1, 2)}
 
 
 # --- a kept state ---
@@ -175,8 +184,8 @@ def test_examples_may_lie_along_another_axis():
     for a, b in data:
         np.testing.assert_array_equal(a, b[0].T)
     assert [a.shape for a, _ in data] == [(2, 4), (2, 4), (2, 2)]
-    blocks = list(data.blocks())
-    assert [b.batch(0)[1].shape for b in blocks] == [(1, 4, 2), (1, 2, 2)]
+    made = list(data.blocks())
+    assert [b.batch(0)[1].shape for b in made] == [(1, 4, 2), (1, 2, 2)]
     with pytest.raises(ValueError, match="the examples of a sparse matrix are its rows; axis=1"):
         Dataset(scipy.sparse.eye(3), axis=1)
 
@@ -228,17 +237,17 @@ class File:
 @pytest.mark.contract("6.2 inputs")
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_a_file_is_read_in_parts(monkeypatch, shuffle):
-    monkeypatch.setattr(sources, "BLOCK", 6 * 4 * 8)
+    monkeypatch.setattr(blocks, "BLOCK", 6 * 4 * 8)
     x = File(np.arange(50.0)[:, None] * np.ones(3))
     expected = accepting(Expected("in", 2, "float32", width=3), Expected("target", 1, "int32"))
     data = Dataset([x, np.arange(50)], batch_size=4, shuffle=shuffle, accept=expected)
     for _ in range(2):
-        blocks = list(data.blocks())
-        assert max(x.read) == 4 and not any(b.lasting for b in blocks)
-        assert [b.arrays[0].shape for b in blocks] == [(8 * (i < 6) or 2, 3) for i in range(len(blocks))]
-        assert max(a.nbytes for b in blocks for a in b.arrays) <= 6 * 4 * 8
+        made = list(data.blocks())
+        assert max(x.read) == 4 and not any(b.lasting for b in made)
+        assert [b.arrays[0].shape for b in made] == [(12, 3)] * 4 + [(2, 3)]
+        assert max(a.nbytes for b in made for a in b.arrays) <= 6 * 4 * 8
         seen = []
-        for b in blocks:
+        for b in made:
             for k in range(len(b.order)):
                 xs, ys = b.batch(k)
                 assert xs.dtype == np.float32 and ys.dtype == np.int32
@@ -253,27 +262,30 @@ def test_a_memory_map_is_a_file_and_so_is_a_view_of_one(tmp_path, monkeypatch):
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     for x in (mapped, np.asarray(mapped)[:12]):
         data = Dataset(x, batch_size=5, accept=accepting(Expected("in", 2, "float32")))
-        blocks = list(data.blocks())
-        assert not any(b.lasting for b in blocks)
-        seen = np.concatenate([b.batch(k)[0] for b in blocks for k in range(len(b.order))])
+        made = list(data.blocks())
+        assert not any(b.lasting for b in made)
+        seen = np.concatenate([b.batch(k)[0] for b in made for k in range(len(b.order))])
         np.testing.assert_array_equal(seen[np.argsort(seen[:, 0])], x)
 
 
 def test_much_data_in_memory_comes_in_blocks_of_equal_shape(monkeypatch):
-    monkeypatch.setattr(sources, "RESIDENT", 100)
-    monkeypatch.setattr(sources, "BLOCK", 4 * 3 * 8)
-    data = counted(29, batch_size=3, accept=lambda arrays: [a.astype("float64") for a in arrays])
-    blocks = list(data.blocks())
-    assert [b.arrays[0].shape for b in blocks] == [(12,), (12,), (12,), (2,)]
-    assert [b.order.shape for b in blocks] == [(4, 3), (4, 3), (1, 3), (1, 2)]
-    assert all((b.order == np.arange(b.order.size).reshape(b.order.shape)).all() for b in blocks)
-    assert sorted(of_blocks(blocks)) == list(range(29))
-    assert not counted(29, batch_size=3).lasting if hasattr(data, "lasting") else True
+    monkeypatch.setattr(blocks, "RESIDENT", 100)
+    monkeypatch.setattr(blocks, "BLOCK", 4 * 3 * 8)
+    data = counted(35, batch_size=3, accept=lambda arrays: [a.astype("float64") for a in arrays])
+    made = list(data.blocks())
+    assert [b.arrays[0].shape for b in made] == [(12,), (12,), (12,), (2,)]
+    assert [b.order.shape for b in made] == [(4, 3), (4, 3), (3, 3), (1, 2)]
+    assert all((b.order == np.arange(b.order.size).reshape(b.order.shape)).all() for b in made)
+    assert sorted(of_blocks(made)) == list(range(35))
+    assert [b.order.shape for b in counted(27, batch_size=3).blocks()] == [(3, 3)] * 3
+    # The shapes stay when a pass ends in other places, and when there is less left than fills a block.
+    data = counted(24, batch_size=3, iteration_size=6)
+    assert {b.arrays[0].shape for _ in range(3) for b in data.blocks()} == {(9,)}
 
 
 def test_a_fault_far_in_is_found_before_the_first_pass(monkeypatch):
-    monkeypatch.setattr(sources, "RESIDENT", 100)
-    monkeypatch.setattr(sources, "BLOCK", 80)
+    monkeypatch.setattr(blocks, "RESIDENT", 100)
+    monkeypatch.setattr(blocks, "BLOCK", 80)
     x = np.ones(40)
     x[33] = np.nan
     with pytest.raises(ValueError, match="not finite") as caught:
@@ -284,39 +296,39 @@ def test_a_fault_far_in_is_found_before_the_first_pass(monkeypatch):
 # --- sparse matrices ---
 
 
-def sparse_rows(n=23, width=7, format="csr"):
+def sparse_rows(n=60, width=20, format="csr"):
     return scipy.sparse.random_array((n, width), density=0.3, format=format, random_state=0)
 
 
 @pytest.mark.contract("6.2 inputs")
 @pytest.mark.parametrize("format", ["csr", "csc"])
 def test_sparse_batches_are_stacked_with_one_room_for_all(format, monkeypatch):
-    monkeypatch.setattr(sources, "BLOCK", 1500)
+    monkeypatch.setattr(blocks, "BLOCK", 1500)
     x = sparse_rows(format=format)
-    expected = accepting(Expected("in", 2, "float32", width=7, sparse=format), Expected("target", 1, "int32"))
-    data = Dataset([x, np.arange(23)], batch_size=4, accept=expected)
+    expected = accepting(Expected("in", 2, "float32", width=20, sparse=format), Expected("target", 1, "int32"))
+    data = Dataset([x, np.arange(60)], batch_size=4, accept=expected)
     rooms = set()
     run = jax.jit(lambda a, order, k: [pick(part, order[k], k) for part in a])
     for _ in range(3):
-        blocks = list(data.blocks())
-        assert len(blocks) > 2
-        for block in blocks:
-            stack, labels = block.arrays
+        made = list(data.blocks())
+        assert len(made) > 2
+        for block in made:
+            stack = block.arrays[0]
             assert isinstance(stack, Sparse) and stack.format == format and stack.dtype == np.float32
             rooms.add(stack.data.shape[1])
             for k in range(len(block.order)):
                 picked = run(block.arrays, block.order, k)
                 for got, rows in (block.batch(k), picked):
-                    np.testing.assert_allclose(
-                        got.scipy().toarray(), x.toarray()[np.asarray(rows)], rtol=1e-6
-                    )
+                    np.testing.assert_allclose(got.scipy().toarray(), x.toarray()[np.asarray(rows)], rtol=1e-6)
     assert len(rooms) == 1
 
 
 @pytest.mark.contract("6.2 inputs")
 def test_sparse_data_become_dense_batches_where_the_variable_is_dense():
     x = sparse_rows()
-    data = Dataset([x, np.arange(23)], batch_size=4, accept=accepting(Expected("in", 2, "float32"), Expected("t", 1, "int32")))
+    data = Dataset(
+        [x, np.arange(60)], batch_size=4, accept=accepting(Expected("in", 2, "float32"), Expected("t", 1, "int32"))
+    )
     for block in data.blocks():
         for k in range(len(block.order)):
             got, rows = block.batch(k)
@@ -325,7 +337,11 @@ def test_sparse_data_become_dense_batches_where_the_variable_is_dense():
 
 def test_dense_data_for_a_sparse_variable():
     x = sparse_rows().toarray()
-    data = Dataset([x, np.arange(23)], batch_size=4, accept=accepting(Expected("in", 2, "float32", sparse="csr"), Expected("t", 1, "int32")))
+    data = Dataset(
+        [x, np.arange(60)],
+        batch_size=4,
+        accept=accepting(Expected("in", 2, "float32", sparse="csr"), Expected("t", 1, "int32")),
+    )
     for block in data.blocks():
         got, rows = block.batch(0)
         np.testing.assert_allclose(got.scipy().toarray(), x[rows], rtol=1e-6)
@@ -334,7 +350,7 @@ def test_dense_data_for_a_sparse_variable():
 def test_a_fault_in_sparse_data_is_found_before_the_first_pass():
     x = sparse_rows().tocsr()
     x.data[-1] = np.inf
-    with pytest.raises(ValueError, match=r"in holds 1 value that is not finite, the first inf at \[22, "):
+    with pytest.raises(ValueError, match=r"in holds 1 value that is not finite, the first inf at \[59, "):
         Dataset(x, accept=accepting(Expected("in", 2, "float32", sparse="csr")))
 
 
@@ -373,10 +389,11 @@ def test_a_callable_gives_a_hundred_batches_or_as_many_as_it_says():
 
 
 def test_batches_that_are_made_come_in_blocks_of_equal_shape(monkeypatch):
-    monkeypatch.setattr(sources, "BLOCK", 4 * 72)
-    blocks = list(Dataset(endless, iteration_size=11).blocks())
-    assert [b.order.shape for b in blocks] == [(4, 3), (4, 3), (3, 3)]
-    assert [b.arrays[0].shape for b in blocks] == [(12, 2)] * 3
+    monkeypatch.setattr(blocks, "BLOCK", 4 * 72)
+    made = list(Dataset(endless, iteration_size=11).blocks())
+    assert [b.order.shape for b in made] == [(4, 3), (4, 3), (3, 3)]
+    assert [b.arrays[0].shape for b in made] == [(12, 2)] * 3
+    assert [b.table.shape for b in made] == [(4, 3)] * 3
     assert [b.order.shape for b in Dataset(endless, iteration_size=10).blocks()] == [(2, 3)] * 5
     assert [b.order.shape for b in Dataset(endless, iteration_size=3).blocks()] == [(3, 3)]
 
@@ -416,9 +433,9 @@ def test_iterables_without_batches():
         def __iter__(self):
             return iter(())
 
-    for settings in ({}, {"iteration_size": 3}):
+    for more in ({}, {"iteration_size": 3}):
         with pytest.raises(ValueError, match="gives no batches"):
-            list(Dataset(Nothing(), **settings))
+            list(Dataset(Nothing(), **more))
     with pytest.raises(ValueError, match="length 0"):
         Dataset(type("Empty", (Counted,), {"__len__": lambda self: 0})())
 
@@ -456,7 +473,7 @@ def test_what_somebody_else_makes_has_no_order_and_no_state(source):
         (np.ones((0, 3)), {}, ValueError, r"no examples: .* has shape \(0, 3\)"),
         ([1, 2, 3], {}, ValueError, "a list of numbers; pass an array"),
         ([[[1, 2], [3]]], {}, ValueError, "rows of differing lengths make no array"),
-        ([np.float64(3) * np.ones(())], {}, ValueError, r"has shape \(\), and no axis 0"),
+        ([np.ones(())], {}, ValueError, r"has shape \(\), and no axis 0"),
         ([endless, endless], {}, TypeError, "a callable is given alone"),
         ("foo", {}, TypeError, "got 'foo'; pass an array"),
         (3, {}, TypeError, "got 3; pass an array"),

@@ -138,8 +138,8 @@ FORMULAS = {
 def sequence(seed=0, steps=7):
     """Gradients of two parameters, some of them 0, and as many Hessian-vector products."""
     r = np.random.RandomState(seed)
-    gs = [[r.randn(2, 3) * (r.rand(2, 3) > 0.2), r.randn(4)] for _ in range(steps)]
-    return gs, [[r.randn(2, 3), r.randn(4)] for _ in range(steps)]
+    gs = [[r.randn(2, 3) * (r.rand(2, 3) > 0.2), r.randn(2, 3)] for _ in range(steps)]
+    return gs, [[r.randn(2, 3), r.randn(2, 3)] for _ in range(steps)]
 
 
 def run(algo, gs, hvs, dtype="float64", **hyper):
@@ -203,7 +203,7 @@ def test_nesterov_is_the_look_ahead_form(algo, extra):
 
 def test_rmsprop_stays_finite_where_gradients_do_not_change():
     """G - f² cancels there, and in float32 comes out negative by more than the regularizer."""
-    gs = [[np.full(3, 77.7)]] * 60
+    gs = [[np.full((2, 3), 77.7)]] * 60
     made, _ = run("rmsprop", gs, gs, dtype="float32", learning_rate=0.1)
     assert all(np.isfinite(steps[0]).all() and (steps[0] < 0).all() for steps in made)
 
@@ -230,9 +230,9 @@ def test_elements_are_clipped_before_norms():
 
 @pytest.mark.contract("6.4 learning_rate")
 def test_a_schedule_gives_each_step_its_rate():
-    gs = [[np.ones(2)]] * 4
+    gs = [[np.ones((2, 3))]] * 4
     made, _ = run("sgd", gs, gs, learning_rate=optax.exponential_decay(0.8, 1, 0.5))
-    np.testing.assert_allclose([-steps[0][0] for steps in made], [0.8, 0.4, 0.2, 0.1], rtol=1e-6)
+    np.testing.assert_allclose([-steps[0][0, 0] for steps in made], [0.8, 0.4, 0.2, 0.1], rtol=1e-6)
 
 
 @pytest.mark.parametrize("algo", ALGORITHMS)

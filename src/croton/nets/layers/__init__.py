@@ -7,7 +7,8 @@ from croton.nets.layers.convolution import Conv1, Conv2, Convolution, Pool1, Poo
 from croton.nets.layers.gated import GRU, LSTM, MUT1
 from croton.nets.layers.merge import Concatenate, Flatten, Product, Reshape
 from croton.nets.layers.modular import BCRNN, SCRN, Clockwork
-from croton.nets.layers.recurrent import MRNN, RNN, RRNN, Recurrent
+from croton.nets.layers.plain import MRNN, RNN, RRNN
+from croton.nets.layers.recurrent import Recurrent
 
 __all__ = [
     "BCRNN", "GRU", "LSTM", "MRNN", "MUT1", "RNN", "RRNN", "SCRN", "Bidirectional", "Classifier", "Clockwork",

@@ -11,7 +11,7 @@ import numpy as np
 from croton.compile import shared
 from croton.graph.core import SharedVariable, Variable
 from croton.nets import activations
-from croton.nets.registry import Registrar, nearest
+from croton.nets.registry import Registrar, UnknownName, nearest
 from croton.nets.util import ConfigurationError, LayerError, as_random_state, random_matrix, random_vector
 from croton.settings import config
 from croton.sparse.types import as_sparse_or_tensor_variable, is_sparse
@@ -225,7 +225,7 @@ class Layer(metaclass=Registrar):
             return params[names.index(key)]
         if isinstance(key, int | np.integer) and -len(params) <= key < len(params):
             return params[key]
-        raise KeyError(f"layer {self.name!r} has no parameter {key!r}: {nearest(key, names)}")
+        raise UnknownName(f"layer {self.name!r} has no parameter {key!r}: {nearest(key, names)}")
 
     # --- making parameters ---
 
@@ -238,7 +238,7 @@ class Layer(metaclass=Registrar):
 
     def add_param(self, name: str, value: np.ndarray) -> SharedVariable:
         """A parameter ``{layer}.{name}`` that begins as ``value``, cast to ``config.floatX``."""
-        param = shared(np.asarray(value, config.floatX), name=f"{self.name}.{name}")
+        param = shared(np.asarray(value, config.floatX), name=f"{self.name}.{name}", allow_downcast=True)
         self._params.append(param)
         return param
 

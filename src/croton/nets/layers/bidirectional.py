@@ -27,7 +27,7 @@ class Bidirectional(Layer):
       ``worker``: the form of the two layers, by name. Other keywords (``rate``, ``periods``, ``mask``, ``h_0``, ...) go
       to both of them; ``direction`` has no meaning and is left out.
 
-    Attributes: ``worker``, ``forward``, ``backward``. Parameters: the workers', found as ``fw.xh``, ``bw.xh``, and more.
+    Attributes: ``worker``, ``forward``, ``backward``. Parameters: the workers', found as ``fw.xh``, ``bw.xh``.
     Outputs: ``out``, and ``pre`` and ``cell`` where the workers have them, (batch, time, size), the forward half first
     and both aligned in time with the input; and each of the workers' as ``fw_out``, ``bw_out`` and so on.
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from croton import tensor as T
 from croton.graph.core import Variable
-from croton.nets.layers.recurrent import RNN, Recurrent, _Rated
+from croton.nets.layers.plain import RNN, _Rated
+from croton.nets.layers.recurrent import Recurrent
 from croton.nets.util import ConfigurationError
 from croton.settings import config
 

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from croton.nets.checking import is_array
-from croton.nets.training.sources import Accept, Block, Rows, Stream, pick
+from croton.nets.arrays import is_array
+from croton.nets.training.blocks import Block, pick
+from croton.nets.training.sources import Accept, Rows, Stream
 from croton.nets.util import as_random_state
 
 __all__ = ["Block", "Dataset", "pick"]
@@ -33,7 +34,7 @@ class Dataset:
       - an array, a list or tuple of arrays, or a dict of them, equally long along ``axis``: NumPy's, JAX's, nested
         lists within a list of arrays, pandas frames and series, SciPy's sparse matrices, shared variables;
       - arrays outside memory: ``np.memmap``, or objects that read rows from a file (with ``shape``, ``dtype`` and item
-        access). Of these, and of arrays in memory of more than ``sources.RESIDENT`` bytes in all, only parts are held
+        access). Of these, and of arrays in memory of more than ``blocks.RESIDENT`` bytes in all, only parts are held
         at a time;
       - a callable without arguments that returns one batch: an array, or a list, tuple or dict of arrays;
       - an iterable of such batches: a generator (gone through once), or an object whose ``__iter__`` begins anew (gone
@@ -51,13 +52,15 @@ class Dataset:
       ``checking.accept_all`` does: called at once for what is in memory, and for each batch of what is not.
       ``names``: what messages call the arrays, in order; the names of a dict go before.
 
-    Attributes: ``name``, ``batch_size`` (that of callables and iterables is None), ``iteration_size`` (None where a pass
-    goes until an iterable ends), ``axis``, ``inputs``.
+    Attributes: ``name``, ``axis``, ``inputs``, ``batch_size`` (None for callables and iterables), ``iteration_size``
+    (None where a pass goes until an iterable ends).
 
     Raises TypeError or ValueError for what is none of these, arrays that differ in length, and no data at all.
     """
 
     _count: ClassVar[int] = 0
+    # What a subclass that draws other orders puts in its place.
+    _rows: ClassVar[type[Rows]] = Rows
 
     def __init__(
         self,
@@ -83,7 +86,7 @@ class Dataset:
         if arrays is None:
             self._source = Stream(self.inputs, names, self.axis, accept, self.name)
         else:
-            self._source = Rows(arrays, names, size, self.axis, _own(rng), bool(shuffle), accept, self.name)
+            self._source = self._rows(arrays, names, size, self.axis, _own(rng), bool(shuffle), accept, self.name)
         self.batch_size: int | None = self._source.batch_size if isinstance(self._source, Rows) else None
         if iteration_size is not None and _whole(self.name, "iteration_size", iteration_size) < 1:
             raise ValueError(f"{self.name}: iteration_size={iteration_size}: a pass needs at least one batch")
@@ -126,7 +129,7 @@ class Dataset:
         """One pass as blocks of minibatches, for programs that make many steps in one call.
 
         Data in memory are in one block, and its ``arrays`` the same objects in every pass, with a block of its own for
-        a short last batch. Other data come in blocks of at most ``sources.BLOCK`` bytes, equal in shape where possible.
+        a short last batch. Other data come in blocks of at most ``blocks.BLOCK`` bytes, equal in shape where possible.
         """
         if isinstance(self._source, Rows):
             return self._source.blocks(len(self))

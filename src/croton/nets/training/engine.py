@@ -42,7 +42,8 @@ class Pass:
 
     ``variables`` are fed from the data; ``weight`` says how much a minibatch counts in the averages of ``values``;
     ``updates`` belong to the graph. With an ``optimizer`` the ``params`` are stepped by ``gradients`` (and
-    ``products``, the Hessian's with random vectors, where the algorithm asks for them).
+    ``products``, the Hessian's with random vectors, where the algorithm asks for them). The shared variables in
+    ``carried`` hold a state for each example of a batch: zeros at the beginning of a pass.
     """
 
     variables: Sequence[Variable]
@@ -53,6 +54,7 @@ class Pass:
     gradients: Sequence[Variable] = ()
     products: Sequence[Variable] = ()
     optimizer: Any = None
+    carried: Sequence[SharedVariable] = ()
     _device: dict[int, tuple[Any, Any]] = field(default_factory=dict)
     _pace: dict[Any, float] = field(default_factory=dict)
 
@@ -77,7 +79,7 @@ class Pass:
         """The carry at the beginning of a pass, from the shared variables' values."""
         with turn, jax.enable_x64(True):
             params, states = _values(self.params), [
-                jnp.zeros_like(s) if getattr(v.tag, "carried", False) else s
+                jnp.zeros_like(s) if v in self.carried else s
                 for v, s in zip(self._states, _values(self._states), strict=True)
             ]
             if optimizer is None and self.optimizer is not None:
@@ -169,7 +171,7 @@ class Pass:
         """The states that are carried from batch to batch, at zero where the batch has another size."""
         rows = block.order.shape[1]
         return [
-            jnp.zeros((rows, *s.shape[1:]), s.dtype) if getattr(v.tag, "carried", False) and s.shape[0] != rows else s
+            jnp.zeros((rows, *s.shape[1:]), s.dtype) if v in self.carried and s.shape[0] != rows else s
             for v, s in zip(self._states, states, strict=True)
         ]
 

@@ -62,6 +62,21 @@ class Best:
         return False
 
 
+class Listening(Uninterrupted):
+    """While it lasts, Ctrl-C is heeded where ``heed`` is called and at the end; pressed again, at once."""
+
+    def _note(self, *arguments: Any) -> None:
+        if self.seen is not None:
+            raise KeyboardInterrupt
+        super()._note(*arguments)
+
+    def heed(self) -> None:
+        """Let a Ctrl-C that was pressed take effect."""
+        if self.seen is not None and self.before is not None:
+            seen, self.seen = self.seen, None
+            self.before(*seen)
+
+
 @dataclass
 class Training:
     """A training that can be cut and resumed anywhere.
@@ -91,26 +106,28 @@ class Training:
         self._optimizer: Any = None
         self._order: dict[str, Any] | None = None
         self._due = False
+        self._listening = Listening()
 
     # --- the loop ---
 
     def epochs(self) -> Iterator[tuple[Monitors, Monitors]]:
         """Train, yielding (training monitors, validation monitors) after each epoch."""
         with self.progress:
-            while True:
-                try:
-                    pair = self._next()
-                    if pair is None:
-                        self._end()
-                        return
-                except KeyboardInterrupt:
-                    self._interrupted()
-                    return
-                yield pair
-                self._due = True
+            try:
+                while (pair := self._next()) is not None:
+                    yield pair
+                    self._due = True
+                with self._listening:
+                    self._end()
+            except KeyboardInterrupt:
+                self._interrupted()
 
     def _next(self) -> tuple[Monitors, Monitors] | None:
         """One epoch, or None where training is over."""
+        with self._listening:
+            return self._epoch()
+
+    def _epoch(self) -> tuple[Monitors, Monitors] | None:
         if self._due:
             self._due = False
             self.saver.after(self.epoch - 1, self.state)
@@ -135,7 +152,7 @@ class Training:
             return
         carry = self.validation.begin()
         for carry, *_ in self.validation.over(self.valid, carry):  # noqa: B007
-            pass
+            self._listening.heed()
         self.seen = dict(zip(self.watched, self.validation.averages(carry), strict=True))
         better = self.best.offer(self.seen["loss"], self.training.current(), self.schedule)
         self.validated = self.epoch
@@ -153,6 +170,7 @@ class Training:
             now = self._monitors(carry)
             self.progress.step(self.epoch, done, self.data.iteration_size, examples, now, limit)
             self.saver.within(self.state)
+            self._listening.heed()
         monitors = self._monitors(self._carry)
         with Uninterrupted():
             self._optimizer = self._carry.optimizer

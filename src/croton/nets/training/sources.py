@@ -4,90 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from croton.nets.checking import as_array, check_lengths, is_array, is_outside
-from croton.sparse.value import Sparse, is_scipy, room_for
+from croton.nets.arrays import as_array, check_lengths, is_array, is_outside
+from croton.nets.training import blocks
+from croton.nets.training.blocks import Block, Stacker
+from croton.sparse.value import is_scipy, room_for
 
-__all__ = ["BLOCK", "RESIDENT", "Block", "Rows", "Stream", "pick"]
-
-#: Data of more bytes than this are not kept on the device, but brought there in blocks.
-RESIDENT = 1 << 30
-#: The bytes of such a block, at most (but for one minibatch that is larger).
-BLOCK = 32 << 20
+__all__ = ["Rows", "Stream"]
 
 Accept = Callable[[Any], list[Any]]
-
-
-@dataclass(frozen=True)
-class Block:
-    """Consecutive minibatches: ``arrays``, and ``order``, int32 of shape (S, b), the rows of each of S minibatches.
-
-    ``lasting``: the arrays are the same objects in every pass. ``axis``: where examples lie. An array that is a
-    ``Sparse`` is a stack: each of its parts has a leading axis that counts the minibatches.
-    """
-
-    arrays: list[Any]
-    order: np.ndarray
-    lasting: bool = False
-    axis: int = 0
-
-    def batch(self, k: int) -> list[Any]:
-        """The arrays of the ``k``-th minibatch, as NumPy arrays, or ``Sparse`` where stacked."""
-        return [
-            jax.tree.map(lambda part: part[k], a) if isinstance(a, Sparse) else np.take(a, self.order[k], self.axis)
-            for a in self.arrays
-        ]
-
-
-def pick(array: Any, rows: Any, k: Any, axis: int = 0) -> Any:
-    """Within a program: the ``k``-th minibatch, ``rows`` of an array along ``axis``, or a part of a stack."""
-    if isinstance(array, Sparse):
-        return jax.tree.map(lambda part: jax.lax.dynamic_index_in_dim(part, k, keepdims=False), array)
-    return jnp.asarray(array).at[(slice(None),) * axis + (rows,)].get(mode="promise_in_bounds")
-
-
-def _steps(bytes_each: int, batches: int | None) -> int:
-    """How many minibatches to put into a block: if possible so that all blocks have equally many."""
-    most = max(1, BLOCK // max(bytes_each, 1))
-    if batches is None or batches <= most:
-        return batches or most
-    return next((k for k in range(most, (most - 1) // 2, -1) if batches % k == 0), most)
-
-
-@dataclass
-class _Stacker:
-    """Makes blocks of batches. ``rooms`` remembers, for each sparse array, the room that all so far fit into."""
-
-    axis: int
-    rooms: dict[int, int] = field(default_factory=dict)
-
-    def block(self, batches: Sequence[Sequence[Any]], steps: int) -> Block:
-        """A block of equally long batches, its arrays as long as ``steps`` of them."""
-        length = batches[0][0].shape[self.axis]
-        rows = np.arange(len(batches) * length, dtype=np.int32).reshape(len(batches), length)
-        columns = enumerate(zip(*batches, strict=True))
-        return Block([self._stack(i, parts, steps) for i, parts in columns], rows, axis=self.axis)
-
-    def _stack(self, index: int, parts: Sequence[Any], steps: int) -> Any:
-        spare = steps - len(parts)
-        if is_scipy(parts[0]):
-            self.rooms[index] = max(self.rooms.get(index, 0), *(room_for(p.nnz) for p in parts))
-            made = [Sparse.of(p, self.rooms[index]) for p in parts]
-            return jax.tree.map(lambda *a: np.stack([*a, *[np.zeros_like(a[0])] * spare]), *made)
-        return np.concatenate([*parts, *[np.zeros_like(parts[0])] * spare], axis=self.axis)
-
-    def size(self, batch: Sequence[Any]) -> int:
-        """The bytes of one minibatch within a block."""
-        return sum(
-            max(self.rooms.get(i, 0), a.nnz) * (a.dtype.itemsize + 9) if is_scipy(a) else a.nbytes
-            for i, a in enumerate(batch)
-        )
 
 
 class Rows:
@@ -155,7 +83,7 @@ class Rows:
                 return arrays
             return accept(dict(zip(self.keys, arrays, strict=True)) if self.keys else arrays)
 
-        arrays, stacker = self.raw, _Stacker(self.axis)
+        arrays, stacker = self.raw, Stacker(self.axis)
         outside = any(is_outside(a) for a in self.raw)
         lasting = not outside and _resident(self.raw)
         if lasting:
@@ -166,10 +94,10 @@ class Rows:
             self._look(check, stacker, 1 if outside else self.examples)
         self.arrays, self.lasting, self.stacker, self.check = arrays, lasting, stacker, check
 
-    def _look(self, check: Accept, stacker: _Stacker, until: int) -> None:
+    def _look(self, check: Accept, stacker: Stacker, until: int) -> None:
         """Check the rows before ``until``, a part at a time, and count the entries of those that are sparse."""
         width = sum(8 * int(np.prod(a.shape)) for a in self.raw) // self.examples
-        rows = max(1, BLOCK // max(1, width))
+        rows = max(1, blocks.BLOCK // max(1, width))
         entries: dict[int, list[np.ndarray]] = {}
         for start in range(0, until, rows):
             part = np.arange(start, min(start + rows, until))
@@ -206,18 +134,30 @@ class Rows:
 
     def take(self, count: int, keep: bool) -> Iterator[list[Any]]:
         """The next ``count`` batches; new orders are drawn unless ``keep``."""
-        runs, size = self._plan(count, keep), self.batch_size
+        return self._batches(self._plan(count, keep))
+
+    def _batches(self, runs: Sequence[np.ndarray]) -> Iterator[list[Any]]:
+        size = self.batch_size
         return (self._batch(rows[at : at + size]) for rows in runs for at in range(0, len(rows), size))
 
     def blocks(self, count: int) -> Iterator[Block]:
         """The next ``count`` batches in blocks, the order of all of them drawn at once."""
+        runs = self._plan(count, keep=False)
         if not self.lasting:
-            return _grouped(self.take(count, keep=False), count, self.stacker)
+            full = sum(len(rows) // self.batch_size for rows in runs)
+            return self.stacker.blocks(self._batches(runs), max(full, 1))
         orders = []
-        for rows in self._plan(count, keep=False):
+        for rows in runs:
             cut = len(rows) // self.batch_size * self.batch_size
             orders += [rows[:cut].reshape(-1, self.batch_size), rows[None, cut:]]
-        return (Block(self.arrays, order, lasting=True, axis=self.axis) for order in orders if order.size)
+        most = min(count, self.examples // self.batch_size)
+        return (
+            Block(
+                self.arrays, order, lasting=True, axis=self.axis, length=1 if order.shape[1] < self.batch_size else most
+            )
+            for order in orders
+            if order.size
+        )
 
     # --- what a checkpoint keeps ---
 
@@ -257,7 +197,7 @@ class Stream:
         self.calls = callable(source)
         self.once = not self.calls and iter(source) is source  # type: ignore[arg-type]
         self.batches = _length(source)
-        self.stacker = _Stacker(axis)
+        self.stacker = Stacker(axis)
         self.names, self._accept = names, accept
         self._open: Iterator[Any] | None = None
 
@@ -307,7 +247,7 @@ class Stream:
 
     def blocks(self, count: int | None) -> Iterator[Block]:
         """The same in blocks, each of batches of one shape."""
-        return _grouped(self.take(count), count, self.stacker)
+        return self.stacker.blocks(self.take(count), count)
 
     def shuffle(self) -> None:
         """Refuse: batches come in the order in which they are made."""
@@ -324,34 +264,6 @@ class Stream:
         self.state()
 
 
-def _grouped(batches: Iterator[list[Any]], count: int | None, stacker: _Stacker) -> Iterator[Block]:
-    """Batches, ``count`` of them if that is known, in blocks of batches of one shape."""
-    gathered: list[list[Any]] = []
-    seen: set[Any] = set()
-    steps = 0
-
-    def block() -> Block:
-        shape = _shapes(gathered[0])
-        # Every shape costs a compilation: a last block that is shorter than those before it gets their length.
-        made = stacker.block(gathered, steps if (shape, steps) in seen else len(gathered))
-        seen.add((shape, len(gathered)))
-        gathered.clear()
-        return made
-
-    for number, batch in enumerate(batches):
-        if gathered and (len(gathered) == steps or _shapes(batch) != _shapes(gathered[0])):
-            yield block()
-        if not gathered:
-            steps = _steps(stacker.size(batch), None if count is None else count - number)
-        gathered.append(batch)
-    if gathered:
-        yield block()
-
-
-def _shapes(batch: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple((is_scipy(a), a.shape, np.dtype(a.dtype).name) for a in batch)
-
-
 def _length(source: Any) -> int | None:
     try:
         return len(source)
@@ -366,4 +278,4 @@ def _names(arrays: Sequence[Any], names: Sequence[str] | None) -> list[str]:
 
 def _resident(arrays: Sequence[Any]) -> bool:
     """Whether the arrays are such as to be kept whole on the device."""
-    return not any(is_scipy(a) for a in arrays) and sum(a.nbytes for a in arrays) <= RESIDENT
+    return not any(is_scipy(a) for a in arrays) and sum(a.nbytes for a in arrays) <= blocks.RESIDENT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def itertrain(
     save_every: float = 0,
     save_progress: Any = None,
     **kwargs: Any,
-) -> Iterator[Pair]:
+) -> Generator[Pair]:
     """See ``Network.train``."""
     if "algorithm" in kwargs:
         warnings.warn("algorithm= is an old name: use algo=", DeprecationWarning, stacklevel=3)
@@ -118,7 +118,7 @@ def _pass(network: Network, regularizers: Sequence[Any], options: Options, train
         squares = grad(loss, params, disconnected_inputs="ignore")
         monitors += [(f"grad({p.name})", T.sum(T.sqr(g))) for p, g in zip(params, squares, strict=True)]
     values = [value for _, value in monitors]
-    made = Pass(network.variables, weight, values, updates, params, **steps)
+    made = Pass(network.variables, weight, values, updates, params, carried=network._carried(), **steps)
     return [name for name, _ in monitors], made
 
 
