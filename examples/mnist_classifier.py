@@ -11,6 +11,7 @@ import numpy as np
 import optax
 
 from croton import datasets, nets
+from croton.nets import seeing
 
 
 def learn(train, valid, hidden, epochs, seed, progress=True):
@@ -52,7 +53,7 @@ def main(data, data_dir, hidden, epochs, seeds, plot):
         accuracies.append(net.score(*test))
         click.echo(f"seed {seed}: test accuracy {accuracies[-1]:.2%}, {time.perf_counter() - start:.0f} s")
         if plot and seed == 0:
-            nets.plot_weights(net.find("hid1", "w"), plot)
+            seeing.plot_weights(net, filename=plot)
     click.echo(f"over {seeds} seeds: least {min(accuracies):.2%}, mean {np.mean(accuracies):.2%}")
     return accuracies
 

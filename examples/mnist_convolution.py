@@ -12,6 +12,7 @@ import numpy as np
 import optax
 
 from croton import datasets, nets
+from croton.nets import seeing
 
 
 def as_images(pair):
@@ -73,7 +74,7 @@ def main(data, data_dir, epochs, seeds, plot):
         accuracies.append(net.score(*test))
         click.echo(f"seed {seed}: test accuracy {accuracies[-1]:.2%}, {time.perf_counter() - start:.0f} s")
         if plot and seed == 0:
-            nets.plot_weights(net.find("hid1", "w"), plot)
+            seeing.plot_weights(net, filename=plot)
     click.echo(f"over {seeds} seeds: least {min(accuracies):.2%}, mean {np.mean(accuracies):.2%}")
     return accuracies
 

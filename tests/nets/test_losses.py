@@ -147,6 +147,45 @@ def test_golden(name: str) -> None:
         golden.close(made.grads[key], value, key)
 
 
+XOR = np.float32([[0, 0], [0, 1], [1, 0], [1, 1]])
+
+
+def as_the_original_began(net: Any) -> Any:
+    """The network with every layer's parameters drawn anew from the same seed."""
+    for layer in net.layers[1:]:
+        rng, (rows, cols) = np.random.RandomState(13), layer.find("w").get_value().shape
+        layer.find("w").set_value((rng.randn(rows, cols) / np.sqrt(rows + cols)).astype("float32"))
+        layer.find("b").set_value(rng.randn(cols).astype("float32"))
+    return net
+
+
+@pytest.mark.contract("11 losses")
+@pytest.mark.contract("11 regularizers")
+def test_figures_of_a_regressor() -> None:
+    net = as_the_original_began(nets.Regressor([2, 3, 1]))
+    target, w = T.matrix("target"), T.matrix("weights")
+    outputs, _ = net.build_graph()
+    said = [("mse", False), ("mae", False), ("mmd", False), ("mse", w), ("mae", w)]
+    found = [losses.build(name, target=target, weighted=weights)(outputs) for name, weights in said]
+    terms = [nets.Regularizer.build(r).loss(net.layers, outputs) for r in ("hidden_l1", "weight_l1", "weight_l2")]
+    given = croton.function([*net.inputs, target, w], [*found, *terms])(
+        XOR, np.float32([[0], [1], [1], [0]]), np.float32([[1], [2], [3], [4]])
+    )
+    expected = [0.271884, 0.5, 0.104978, 0.320536, 0.553986, 1.403407, 0.268993, 0.101143]
+    np.testing.assert_allclose(given, expected, atol=1e-6)
+
+
+@pytest.mark.contract("11 losses")
+def test_figures_of_a_classifier() -> None:
+    net = as_the_original_began(nets.Classifier([2, 3, 2]))
+    labels, w = T.ivector("labels"), T.vector("weights")
+    outputs, _ = net.build_graph()
+    said = [("xe", False), ("hinge", False), ("xe", w)]
+    found = [losses.build(name, target=labels, weighted=weights)(outputs) for name, weights in said]
+    given = croton.function([*net.inputs, labels, w], found)(XOR, np.int32([0, 1, 1, 0]), np.float32([1, 2, 3, 4]))
+    np.testing.assert_allclose(given, [0.695381, 0.028667, 0.706845], atol=1e-6)
+
+
 # --- names and arguments ---
 
 
@@ -188,7 +227,7 @@ def test_names_of_outputs() -> None:
     [
         ("mse", {"target": "y"}, "pass the number of dimensions"),
         ("mse", {"target": True}, "pass the number of dimensions"),
-        ("mse", {"target": -1}, "pass the number of dimensions"),
+        ("mse", {"target": 0}, "pass the number of dimensions"),
         ("mse", {"target": 2, "weight": "1"}, "weight must be a number"),
         ("xe", {"target": T.dvector("t")}, "must be integer labels"),
         ("mmd", {"target": 2, "kernel": 0}, "pass the kernel's width"),
@@ -255,8 +294,9 @@ def test_a_sparse_target() -> None:
     y = T.matrix("y")
     target = S.csr_matrix("x")
     dense, value = np.float32([[1, 0], [0, 2]]), np.float32([[1, 1], [1, 1]])
-    run = croton.function([y, target], losses.build("mse", target)({"out:out": y}))
-    assert run(value, scipy.sparse.csr_matrix(dense)) == ((dense - value) ** 2).mean()
+    loss = losses.build("mse", target)
+    run = croton.function([y, target], [loss({"out:out": y}), loss.batch_weight()])
+    assert run(value, scipy.sparse.csr_matrix(dense)) == [((dense - value) ** 2).mean(), 2]
 
 
 # --- numbers at the edges ---

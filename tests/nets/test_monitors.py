@@ -10,7 +10,7 @@ import pytest
 import croton
 from croton import nets
 from croton import tensor as T
-from croton.nets.monitors import expand
+from croton.nets.monitors import check_scalar, expand
 
 NET = nets.Regressor([2, (3, "tanh"), 1])
 OUTPUTS, _ = NET.build_graph()
@@ -66,4 +66,4 @@ def test_what_is_no_monitor() -> None:
     with pytest.raises(TypeError, match="pass a dict, or pairs"):
         expand("hid1:out", OUTPUTS, NET.layers)
     with pytest.raises(TypeError, match="'hid1:out:a' has 2 dimensions: its function must return a scalar"):
-        expand({"hid1:out": {"a": abs}}, OUTPUTS, NET.layers)
+        check_scalar(expand({"hid1:out": {"a": abs}}, OUTPUTS, NET.layers))

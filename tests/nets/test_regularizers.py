@@ -355,10 +355,12 @@ def test_regularizers_given_as_they_are() -> None:
     "said, message",
     [
         ({"hidden_dropuot": 0.5}, "did you mean 'hidden_dropout'"),
+        ({"Hidden_Dropout": 0.5}, "did you mean 'hidden_dropout'"),
+        ({"regularizer": 0.5}, "did you mean 'regularizers'"),
         ({"weight_l2": {"wieght": 1}}, "has no keyword 'wieght': did you mean 'weight'"),
         ({"weight_l2": "0.1"}, "weight_l2='0.1': pass a number, or a dict"),
         ({"weight_l2": True}, "weight_l2=True: pass a number"),
-        ({"weight_l2": {"pattern": 0.1}}, "pattern=0.1: pass a glob"),
+        ({"weight_l2": {"pattern": 0.1, "weight": 1}}, "pattern=0.1: pass a glob"),
         ({"dropout": 0.5}, "pass a dict from patterns of outputs to numbers"),
         ({"noise": {"hid1:out": "much"}}, "noise.'hid1:out'.='much': pass a number$"),
         ({"regularizers": "weight_l2"}, "pass a dict of keywords, a Regularizer, or a list"),

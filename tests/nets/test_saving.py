@@ -78,7 +78,7 @@ def test_what_is_loaded_predicts_the_same_from_every_kind_of_file(tmp_path):
         assert type(loaded) is nets.Classifier and alike(net, loaded)
     np.testing.assert_array_equal(loaded.predict_proba(x), expected)
     starts = {name: (tmp_path / name).read_bytes()[:9] for name in ("a.pkl", "a.PKL.GZ", "a.SafeTensors")}
-    assert starts["a.pkl"][:2] == b"\x80\x05" and starts["a.PKL.GZ"][:2] == b"\x1f\x8b"
+    assert starts["a.pkl"][:2] == b"\x80\x04" and starts["a.PKL.GZ"][:2] == b"\x1f\x8b"
     assert starts["a.SafeTensors"][8:] == b"{"
 
 
@@ -248,6 +248,21 @@ def test_networks_pickle_and_copy():
         assert alike(net, made) and made.params[0] is not net.params[0] and made.note == net.note
     shallow = copy.copy(net)
     assert shallow.layers is net.layers and shallow._rng is net._rng and type(shallow) is nets.Regressor
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_attributes_of_plain_data_come_back_and_others_are_named(kind):
+    net = nets.Regressor([2, 1])
+    net.note = {3: [1.5, np.float32(2)], "$x": (None, True, {"a": float("-inf")}), "$tuple": "odd"}
+    net.table = np.arange(6, dtype="int16").reshape(2, 3).T
+    net._private = lambda: None
+    loaded = again(net, kind)
+    assert loaded.note == net.note and type(loaded.note[3][1]) is float and not hasattr(loaded, "_private")
+    assert loaded.table.dtype == "int16"
+    np.testing.assert_array_equal(loaded.table, net.table)
+    net.public = lambda: None
+    with pytest.raises(nets.ConfigurationError, match="attribute 'public' is"):
+        written(net, kind)
 
 
 # --- users' classes ---
@@ -605,6 +620,15 @@ def test_parameters_of_another_dtype_are_not_resumed(tmp_path):
         saving.save(nets.Regressor([2, 3, 1]), tmp_path / "a.pkl", STATE)
     with pytest.raises(ValueError, match="parameter 'hid1.w' is float64 of shape .* and float32"):
         saving.resume(nets.Regressor([2, 3, 1]), tmp_path / "a.pkl")
+
+
+def test_a_checkpoint_of_a_later_form_is_not_resumed(monkeypatch, tmp_path):
+    net = nets.Regressor([2, 3, 1])
+    with monkeypatch.context() as patch:
+        patch.setattr(documents, "FORMAT", documents.FORMAT + 1)
+        saving.save(net, tmp_path / "a.pkl", STATE)
+    with pytest.raises(ValueError, match="in a form that croton .* does not know"):
+        saving.resume(net, tmp_path / "a.pkl")
 
 
 def test_a_network_without_a_training_is_not_resumed(tmp_path):

@@ -15,6 +15,7 @@ import numpy as np
 from croton.compile.host import HostPlan
 from croton.compile.layout import plain
 from croton.compile.lower import Lowering, NeedsValue
+from croton.compile.memory import compiled
 from croton.compile.modes import DebugMode, Mode, MonitorMode, NanGuardMode
 from croton.compile.monitor import MonitoredLowering
 from croton.compile.nanguard import GuardedLowering
@@ -149,7 +150,7 @@ class Program:
             return run(*arguments)
         self._compiled_before = True
         narrow = all(np.dtype(a.dtype).itemsize <= 4 for a in arguments)
-        program = run.lower(*arguments).compile() if narrow else run
+        program = compiled(run.lower(*arguments)) if narrow else run
         results = program(*arguments)
         if not errors:
             self.quick = self._quickly(program, narrow, run)

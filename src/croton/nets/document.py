@@ -203,13 +203,7 @@ def restore(document: Mapping[str, Any]) -> Network:
     Raises ValueError where the document is damaged or newer than this croton, or where it names a class that is not
     known here: the module that defines it must be imported first.
     """
-    if not isinstance(document, Mapping) or not isinstance(document.get("format"), int):
-        raise ValueError("what was saved is no network of croton's")
-    if document["format"] > FORMAT:
-        raise ValueError(
-            f"the network was saved by croton {document.get('croton')}, in a form that croton {croton.__version__} "
-            "does not know: install that version"
-        )
+    check_format(document)
     cls = _model(document.get("model"))
     try:
         with config(floatX=document["floatX"]):
@@ -221,6 +215,17 @@ def restore(document: Mapping[str, Any]) -> Network:
         ) from error
     except (Error, AttributeError, IndexError, LookupError, TypeError, ValueError) as error:
         raise ValueError(f"the saved network cannot be built here: {error}") from error
+
+
+def check_format(document: Any) -> None:
+    """Raises ValueError for what is no document, or one of a later form."""
+    if not isinstance(document, Mapping) or not isinstance(document.get("format"), int):
+        raise ValueError("what was saved is no network of croton's")
+    if document["format"] > FORMAT:
+        raise ValueError(
+            f"the network was saved by croton {document.get('croton')}, in a form that croton {croton.__version__} "
+            "does not know: install that version"
+        )
 
 
 def _model(name: Any) -> type[Network]:

@@ -13,7 +13,7 @@ from croton.graph.core import Variable
 from croton.nets.util import outputs_matching, params_matching
 from croton.settings import config
 
-__all__ = ["expand"]
+__all__ = ["check_scalar", "expand"]
 
 _ACCEPTED = (
     "pass a number L (the share of values below L), a dict from labels to functions of the expression, or a list of "
@@ -27,11 +27,12 @@ def expand(monitors: Any, outputs: Mapping[str, Variable], layers: Iterable[Any]
     ``monitors``: a dict, or pairs, from patterns to levels; None for no monitors. A pattern is a shell-style glob over
     the full names of outputs (``'hid*:out'``) and of parameters (``'*.w'``). A level is a number L, for the mean of
     (value < L), called ``{name}<{L}``; levels may also be a list of numbers and of pairs (label, function), or a
-    dict from labels to functions. A function gets the expression and returns a scalar one, called ``{name}:{label}``.
+    dict from labels to functions. A function gets the expression and returns one, called ``{name}:{label}``; to be
+    watched in training it must be a scalar (``check_scalar``).
     For each pattern outputs come before parameters, and each of these has its levels in the order given. A pattern that
     matches nothing gives no monitors.
 
-    Raises TypeError for levels of another kind, and for a function whose result is no scalar.
+    Raises TypeError for levels of another kind.
 
     >>> from croton import nets
     >>> net = nets.Regressor([2, 3, 1])
@@ -49,7 +50,7 @@ def expand(monitors: Any, outputs: Mapping[str, Variable], layers: Iterable[Any]
     for pattern, levels in monitors.items() if isinstance(monitors, Mapping) else monitors:
         named = list(_levels(pattern, levels))
         for name, expression in (*outputs_matching(outputs, pattern), *params_matching(layers, pattern)):
-            found += [(name + suffix, _scalar(name + suffix, make(_dense(expression)))) for suffix, make in named]
+            found += [(name + suffix, T.as_tensor_variable(make(_dense(expression)))) for suffix, make in named]
     return found
 
 
@@ -77,10 +78,10 @@ def _dense(x: Any) -> Any:
     return sparse.dense_from_sparse(x) if isinstance(x, sparse.SparseVariable) else x
 
 
-def _scalar(name: str, value: Any) -> Variable:
-    expression = T.as_tensor_variable(value)
-    if expression.ndim:
-        raise TypeError(
-            f"monitor {name!r} has {expression.ndim} dimensions: its function must return a scalar, such as a mean"
-        )
-    return expression
+def check_scalar(monitors: Iterable[tuple[str, Any]]) -> None:
+    """Raise TypeError for a monitor that cannot be averaged over batches, because it is no scalar."""
+    for name, value in monitors:
+        if value.ndim:
+            raise TypeError(
+                f"monitor {name!r} has {value.ndim} dimensions: its function must return a scalar, such as a mean"
+            )

@@ -54,7 +54,9 @@ class Network:
             self.add_layer(given, is_output=k == len(layers) - 1 and k > 0)
         if isinstance(loss, Loss):
             if weighted and loss._weights is None:
-                raise TypeError("weighted=True, but the loss is built already, without weights: build it with weighted=True")
+                raise TypeError(
+                    "weighted=True, but the loss is built already, without weights: build it with weighted=True"
+                )
             self.add_loss(loss)
         elif loss and self.layers:
             self.add_loss(loss, **({} if isinstance(loss, Loss) and not weighted else {"weighted": weighted}))
@@ -122,7 +124,11 @@ class Network:
             if other.output_name == made.output_name:
                 if other._target.type == made._target.type:
                     made._target = other._target
-                if made._weights is not None and other._weights is not None and other._weights.type == made._weights.type:
+                if (
+                    made._weights is not None
+                    and other._weights is not None
+                    and other._weights.type == made._weights.type
+                ):
                     made._weights = other._weights
         taken = [v for v in self.variables]
         for v in (made._target, made._weights):
@@ -146,7 +152,8 @@ class Network:
         """The variables that the loss is computed from: inputs, targets, weights. Data come in this order."""
         found = list(self.inputs)
         for loss in self.losses:
-            found += [v for v in loss.variables if v not in found]
+            # What is computed, as the dense form of a sparse input, needs no data of its own.
+            found += [v for v in loss.variables if v not in found and v.owner is None]
         return found
 
     @property
@@ -292,7 +299,7 @@ class Network:
             layer = self._layer(loss.output_name)
             size = layer.output_shape(loss.output_name.partition(":")[2])[-1]
             ours = type(loss).__module__.startswith("croton.")
-            for v in loss.variables:
+            for v in (v for v in loss.variables if v.owner is None):
                 labels = np.dtype(v.dtype).kind in "iu"
                 more: dict[str, Any] = {"classes": size} if labels else {"width": size} if ours else {}
                 if v is loss._weights:
@@ -308,7 +315,7 @@ class Network:
     def _arrays(self, x: Any, where: str) -> list[Any]:
         """One checked array for each input."""
         expected = self._expected()
-        return accept(expected, as_arrays(x, [e.name for e in expected], where), where)
+        return accept_all(expected, as_arrays(x, [e.name for e in expected], where), where)
 
     def _compute(self, names: Sequence[str] | None, x: Any, where: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         arrays = self._arrays(x, where)
@@ -318,7 +325,7 @@ class Network:
 
     def _carried(self) -> list[SharedVariable]:
         """The states that layers carry from one batch to the next."""
-        return [s for layer in self.layers for s in getattr(layer, "carried", ())]
+        return [s for layer in self.layers for s in layer.carried]
 
     def _fit_state(self, batch: int) -> None:
         for state in self._carried():
@@ -505,16 +512,9 @@ def as_arrays(x: Any, names: Sequence[str], where: str) -> list[Any]:
         return [x]
     if isinstance(x, list | tuple) and len(x) == len(names):
         return list(x)
-    raise ValueError(f"{where}: the network has the inputs {', '.join(names)}: pass a dict, or a list of {len(names)} arrays")
-
-
-def accept(expected: Sequence[Expected], arrays: Sequence[Any], where: str) -> list[Any]:
-    """The arrays, checked and cast. Where (examples, time, 1) is expected, as for a mask, (examples, time) does."""
-    listed = list(arrays)
-    for k, (e, array) in enumerate(zip(expected, listed, strict=False)):
-        if e.ndim == 3 and e.sizes[-1] == 1 and np.ndim(array) == 2:
-            listed[k] = np.asarray(array)[..., None]
-    return accept_all(expected, listed, where)
+    raise ValueError(
+        f"{where}: the network has the inputs {', '.join(names)}: pass a dict, or a list of {len(names)} arrays"
+    )
 
 
 def r_squared(y: np.ndarray, predicted: np.ndarray, w: Any = None) -> float:

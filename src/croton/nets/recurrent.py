@@ -26,20 +26,17 @@ class Recurrent(Network):
     OUTPUT_NDIM: ClassVar[int] = 3
 
     def _keeps_time(self) -> bool:
-        changing = tuple(Layer.get_class(form) for form in ("convolution", "flatten", "reshape", "pool1", "pool2"))
-        return not any(isinstance(layer, changing) or not _ours(layer) for layer in self.layers)
+        return not any(isinstance(layer, _mixing()) or not _ours(layer) for layer in self.layers)
 
     def _states(self) -> dict[str, int]:
         """The full name and the size of each state that recurrent layers hand from step to step."""
-        sizes = {}
         for layer in self.layers:
-            if not getattr(layer, "stepwise", True):
+            if isinstance(layer, _mixing()):
                 raise ConfigurationError(
-                    f"layer {layer.name!r} ({type(layer).__name__.lower()}) needs steps yet to come, so the network cannot "
-                    "go step by step"
+                    f"layer {layer.name!r} ({type(layer).__name__.lower()}) makes its steps from several of its input's, so "
+                    "the network cannot go step by step"
                 )
-            sizes.update({layer.output_name(name): size for name, size in getattr(layer, "states", {}).items()})
-        return sizes
+        return {layer.output_name(name): size for layer in self.layers for name, size in layer.states.items()}
 
     def _stepper(self) -> tuple[dict[str, int], Any]:
         """(sizes of the states, function of the input and the states to the output and the next states)."""
@@ -89,6 +86,11 @@ class Recurrent(Network):
         return out, dict(zip(sizes, news, strict=True))
 
 
+def _mixing() -> tuple[type, ...]:
+    """The forms of layers whose output at a step is not made from the input at that step."""
+    return tuple(Layer.get_class(form) for form in ("conv1", "conv2", "pool1", "pool2", "flatten", "reshape"))
+
+
 def _ours(layer: Layer) -> bool:
     return type(layer).__module__.startswith("croton.")
 
@@ -118,7 +120,7 @@ class Classifier(Recurrent, feedforward.Classifier):
     def predict_sequence(self, labels: Any, steps: int, streams: int = 1, rng: Any = None) -> Iterator[Any]:
         """Draw labels that go on from the given ones, each from the distribution that the network gives after all before.
 
-        The network must take one-hot labels and tell as many classes. It keeps its state, so each step costs the same.
+        The network must take one-hot labels, at least as many as it tells classes. It keeps its state, so each step costs the same.
 
         Arguments: ``labels``, the beginning, whole numbers, at least one; ``steps``, how many to draw; ``streams``, the
         number of sequences drawn side by side; ``rng``, a seed or a numpy generator, or None for a fresh seed.
@@ -131,20 +133,21 @@ class Classifier(Recurrent, feedforward.Classifier):
         [2, 0, 4]
         """
         size = self._last().size
+        known = self.layers[0].size
         start = np.asarray(labels)
         if start.ndim != 1 or not start.size or start.dtype.kind not in "iu":
             raise ValueError(f"predict_sequence: labels must be at least one whole number, in a list, got {labels!r}")
-        if start.min() < 0 or start.max() >= size:
-            raise ValueError(f"predict_sequence: labels must lie in 0..{size - 1}, got {start.min()}..{start.max()}")
-        if len(self.inputs) != 1 or self.layers[0].size != size:
+        if start.min() < 0 or start.max() >= known:
+            raise ValueError(f"predict_sequence: labels must lie in 0..{known - 1}, got {start.min()}..{start.max()}")
+        if len(self.inputs) != 1 or known < size:
             raise ConfigurationError(
-                f"predict_sequence: the network has {len(self.inputs)} inputs, the first of size {self.layers[0].size}, and "
+                f"predict_sequence: the network has {len(self.inputs)} inputs, the first of size {known}, and "
                 f"{size} classes: what it predicts cannot be its next input"
             )
         return self._draw(start, steps, streams, as_random_state(rng))
 
     def _draw(self, start: np.ndarray, steps: int, streams: int, rng: np.random.RandomState) -> Iterator[Any]:
-        one_hot = np.eye(self._last().size, dtype=config.floatX)
+        one_hot = np.eye(self.layers[0].size, dtype=config.floatX)
         state: State | None = None
         for label in start[:-1]:
             _, state = self.predict_step(np.repeat(one_hot[label][None, None], streams, 0), state)
@@ -156,9 +159,7 @@ class Classifier(Recurrent, feedforward.Classifier):
             yield int(drawn[0]) if streams == 1 else [int(k) for k in drawn]
 
 
-def batches(
-    arrays: Any, steps: int = 100, batch_size: int = 64, rng: Any = None
-) -> Callable[[], list[np.ndarray]]:
+def batches(arrays: Any, steps: int = 100, batch_size: int = 64, rng: Any = None) -> Callable[[], list[np.ndarray]]:
     """A callable that returns one batch of random windows of long sequences, for training.
 
     ``arrays``: one array or several of equal length, time first: (T, features), or (T,) for labels. Each call returns

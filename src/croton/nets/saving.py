@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
-import math
 import os
 import pickle
 import zlib
@@ -16,17 +14,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
 
-import numpy as np
-import safetensors.numpy
-from safetensors import SafetensorError
-
 from croton.datasets.unpickle import ArrayUnpickler
 from croton.nets import document as documents
+from croton.nets import tensorfile
 from croton.nets.network import Network
 from croton.nets.training.checkpoints import State
-from croton.nets.util import ConfigurationError
 
-PROTOCOL = 5
+# Reading protocol 5 makes Python print complaints where an array in the file is damaged.
+PROTOCOL = 4
 
 
 def save(network: Network, filename: Any, training: State | None = None) -> None:
@@ -55,7 +50,7 @@ def save(network: Network, filename: Any, training: State | None = None) -> None
     if training is not None:
         values = documents.plain(dict(training.values), "the training", documents.refused)
         found["training"] = {"arrays": dict(training.arrays), "values": values}
-    content = _to_safetensors(found) if safe else pickle.dumps(_Saved(found), PROTOCOL)
+    content = tensorfile.write(found) if safe else pickle.dumps(_Saved(found), PROTOCOL)
     if name.endswith(".gz") and not isinstance(filename, gzip.GzipFile):
         # Without the time, so that equal networks make equal files.
         content = gzip.compress(content, 6, mtime=0)
@@ -87,7 +82,7 @@ def resume(network: Network, filename: Any, trust: Any = ()) -> State:
     is changed.
     """
     own: list[Any] = []
-    documents.document(network, lambda value, where: own.append(type(value)))
+    documents.document(network, lambda value, _: own.append(value if hasattr(value, "__qualname__") else type(value)))
     found = _read(filename, [*own, *_trusted(trust).values()])
     if "training" not in found:
         raise ValueError(
@@ -95,8 +90,9 @@ def resume(network: Network, filename: Any, trust: Any = ()) -> State:
             "train(save_progress=...); load it and train, or name a checkpoint"
         )
     try:
+        documents.check_format(found)
         documents.put_state(network, found)
-    except ValueError as error:
+    except (ValueError, LookupError, TypeError) as error:
         raise ValueError(f"{_title(filename)} is a checkpoint of another network: {error}") from error
     return State(found["training"]["arrays"], found["training"]["values"])
 
@@ -176,12 +172,12 @@ def _read(file: Any, trust: Any) -> dict[str, Any]:
     """The document in a file. Raises ValueError, saying what the file is, where there is none."""
     content = _content(file)
     try:
-        while content.startswith(b"\x1f\x8b") and not _is_safetensors(content):
+        while content.startswith(b"\x1f\x8b") and not tensorfile.looks(content):
             content = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{_title(file)} is no network: it is compressed, and damaged or cut off ({error})") from error
-    if _is_safetensors(content):
-        return _from_safetensors(content, _title(file))
+    if tensorfile.looks(content):
+        return tensorfile.read(content, _title(file))
     if content.startswith(b"\x80"):
         return _from_pickle(content, _trusted(trust), _title(file))
     known = next((what for start, what in _STRANGERS if content.startswith(start)), f"it begins with {content[:12]!r}")
@@ -191,16 +187,8 @@ def _read(file: Any, trust: Any) -> dict[str, Any]:
     )
 
 
-def _is_safetensors(content: bytes) -> bool:
-    """Whether it begins with the length of a header, in eight bytes, and then a header.
-
-    That length can be the bytes that pickles or compressed files begin with, but these have no brace in ninth place.
-    """
-    return content[8:9] == b"{" and int.from_bytes(content[:8], "little") < 1 << 30
-
-
 def _trusted(trust: Any) -> dict[str, Any]:
-    """Qualified names and what they stand for; None for those given by name."""
+    """Qualified names -> what they stand for, or the name itself where that is all that was given."""
     found: dict[str, Any] = {}
     for given in [trust] if isinstance(trust, str) or callable(trust) else trust:
         if isinstance(given, str):
@@ -239,71 +227,6 @@ def _from_pickle(content: bytes, trusted: Mapping[str, Any], title: str) -> dict
     if not isinstance(found, _Saved) or not isinstance(found.document, dict):
         raise ValueError(f"{title} is no network: it is a pickle of a {type(found).__name__}")
     return found.document
-
-
-# --- safetensors ---
-
-
-def _to_safetensors(document: Mapping[str, Any]) -> bytes:
-    tensors: dict[str, np.ndarray] = {}
-    header = json.dumps(_encode(document, "", tensors), allow_nan=False)
-    try:
-        return safetensors.numpy.save(tensors, {"croton": header})
-    except SafetensorError as error:
-        raise ConfigurationError(f"the network cannot be saved as safetensors: {error}") from error
-
-
-def _encode(value: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
-    """Plain data as JSON has it: arrays go to ``tensors``, what JSON lacks becomes a dict with one key in ``$``."""
-    if isinstance(value, np.ndarray):
-        tensors[name] = np.array(value, order="C")
-        return {"$array": name}
-    if isinstance(value, tuple):
-        return {"$tuple": _encode(list(value), name, tensors)}
-    if isinstance(value, list):
-        return [_encode(v, f"{name}/{k}", tensors) for k, v in enumerate(value)]
-    if isinstance(value, dict):
-        if all(isinstance(k, str) and not k.startswith("$") for k in value):
-            return {k: _encode(v, f"{name}/{k}" if name else k, tensors) for k, v in value.items()}
-        return {"$dict": _encode([list(pair) for pair in value.items()], name, tensors)}
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"$float": str(value)}
-    return value
-
-
-_DECODED = {
-    "$array": lambda v, tensors: tensors[v],
-    "$tuple": lambda v, tensors: tuple(_decode(v, tensors)),
-    "$dict": lambda v, tensors: dict(_decode(v, tensors)),
-    "$float": lambda v, tensors: float(v),
-}
-
-
-def _decode(value: Any, tensors: Mapping[str, np.ndarray]) -> Any:
-    if isinstance(value, list):
-        return [_decode(v, tensors) for v in value]
-    if isinstance(value, dict):
-        for key in value.keys() & _DECODED.keys():
-            return _DECODED[key](value[key], tensors)
-        return {k: _decode(v, tensors) for k, v in value.items()}
-    return value
-
-
-def _from_safetensors(content: bytes, title: str) -> dict[str, Any]:
-    try:
-        tensors = safetensors.numpy.load(content)
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        text = header.get("__metadata__", {}).get("croton")
-        found = None if text is None else _decode(json.loads(text), tensors)
-    except (SafetensorError, ValueError, TypeError, LookupError) as error:
-        raise ValueError(
-            f"{title} is no network that can be read: it looks like safetensors, cut off or damaged ({error})"
-        ) from error
-    if not isinstance(found, dict):
-        raise ValueError(
-            f"{title} is no network: it is a safetensors file of arrays alone, without croton's description"
-        )
-    return found
 
 
 __all__: Sequence[str] = ["load", "resume", "save"]

@@ -244,7 +244,7 @@ def _mosaic(tiles: np.ndarray, columns: int | None) -> np.ndarray:
     """One picture (rows, columns, 3), in [0, 1], of all tiles with white lines between them."""
     count, height, width, _ = tiles.shape
     if columns is None:
-        columns = round(math.sqrt(count * height / width)) or 1
+        columns = math.ceil(math.sqrt(count * height / width))
     columns = min(columns, count)
     if columns < 1:
         raise ValueError(f"columns={columns}: at least 1 image stands in a row")

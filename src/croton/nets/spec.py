@@ -121,9 +121,7 @@ def _from_sequence(given: Sequence[Any]) -> dict[str, Any]:
 
 def _is_activation(name: str) -> bool:
     known = activations.known()
-    return all(
-        part.strip().lower() in known or part.strip().lower().startswith("maxout:") for part in name.split("+")
-    )
+    return all(part.strip().lower() in known or part.strip().lower().startswith("maxout:") for part in name.split("+"))
 
 
 def resolve(layers: Sequence[Layer], given: Any, name: Any) -> tuple[dict[str, int], dict[str, Any]]:

@@ -31,10 +31,10 @@ class Error(Exception):
 
 
 class ConfigurationError(Error):
-    """A network, a loss or a regularizer is described in a way that cannot be built. As theanets.util.ConfigurationError."""
+    """A network, a loss or a regularizer is described in a way that cannot be built. As in theanets.util."""
 
 
-class LayerError(Error):
+class LayerError(ConfigurationError):
     """A layer refers to a layer or an output that is not there. As theanets.graph.LayerError."""
 
 

@@ -143,11 +143,13 @@ def test_a_layer_may_stand_for_the_name_of_its_output() -> None:
         ({"h_0": "enk"}, LayerError, "'h'.*h_0='enk'.*did you mean 'enc:out'"),
         ({"mask": "reel"}, LayerError, "'h'.*mask='reel'.*did you mean 'real:out'"),
         ({"h_0": "in"}, ConfigurationError, r"'h'.*h_0='in' must be \(batch, 4\).*3 dimensions"),
+        ({"h_0": "wide"}, ConfigurationError, r"'h'.*h_0='wide' must be \(batch, 4\).*'wide:out' is \(batch, 5\)"),
         ({"mask": "vector"}, ConfigurationError, r"'h'.*mask='vector' must be \(batch, time\).*1 dim"),
     ],
 )
 def test_names_of_states_and_masks_are_checked(said: dict[str, Any], error: type[Exception], words: str) -> None:
     given = {"in:out": T.dtensor3(), "enc:out": T.dmatrix(), "real:out": T.dmatrix(), "vector:out": T.dvector()}
+    given["wide:out"] = T.TensorType("float64", shape=(None, 5))()
     with pytest.raises(error, match=words):
         make("rnn", **said).connect(given)
 

@@ -475,11 +475,10 @@ def test_ctrl_c_ends_training_with_the_best_parameters_and_says_so():
     guard = threading.Timer(300, process.kill)
     guard.start()
     assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if "validation 2" in line:
-            os.kill(process.pid, signal.SIGINT)
+    next(line for line in process.stdout if "validation 2" in line)
+    os.kill(process.pid, signal.SIGINT)
+    lines = process.stdout.readlines()
+    process.stdout.close()
     guard.cancel()
     assert process.wait() == 0
     assert "interrupted" in lines[-2] and "validation" in lines[-2]
@@ -494,4 +493,3 @@ def test_silence_lines_and_what_they_say(capsys):
     out = capsys.readouterr().out
     assert "validation 0 loss=" in out and "acc=" in out and "examples/s" in out and "rmsprop 2 " in out
     assert "\x1b" not in out
-

@@ -90,8 +90,6 @@ class Layer(metaclass=Registrar):
         #: States that are kept from call to call; see ``croton.nets.layers.Recurrent``.
         self.carried: list[SharedVariable] = []
         self._check_options()
-        for key, shape in self.input_shapes.items():
-            self._check_ndim(key, len(shape))
         self.size = self._checked_size(self.infer_size() if size is None else size)
         self.shape: Shape = self.infer_shape()
         self.activate = activations.build(activation, self)

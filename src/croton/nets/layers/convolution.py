@@ -81,10 +81,8 @@ class Convolution(_Windows):
         self.window = self._lengths("filter_size", filter_size)
         self.stride = self._lengths("stride", stride)
         if border_mode not in ("valid", "full", "same"):
-            known = ("valid", "full", "same")
-            raise self._wrong(
-                f"border_mode={border_mode!r} is none of {', '.join(known)}: {nearest(border_mode, known)}"
-            )
+            known = nearest(border_mode, ("valid", "full", "same"))
+            raise self._wrong(f"there is no border_mode={border_mode!r}: {known}")
         self.border_mode = border_mode
         super().__init__(**kwargs)
 
@@ -187,7 +185,7 @@ class Pooling(_Windows):
         self.window = self._lengths("pool_size", pool_size)
         self.stride = self.window if stride is None else self._lengths("stride", stride)
         if mode not in MODES:
-            raise self._wrong(f"mode={mode!r} is none of {', '.join(MODES)}: {nearest(mode, MODES)}")
+            raise self._wrong(f"there is no mode={mode!r}: {nearest(mode, MODES)}")
         self.mode = mode
         super().__init__(size, **{"activation": "linear", **kwargs})
         if self.size != self.input_size:

@@ -22,10 +22,12 @@ class _Merge(Layer):
     activates: ClassVar[bool] = False
 
     def __init__(
-        self, size: int | None, inputs: Any, name: str | None = None, activation: Any = "linear", **kwargs: Any
+        self, size: int | None, inputs: Any, name: str | None = None, activation: Any = "relu", **kwargs: Any
     ) -> None:
+        # One that reads by a size alone whatever comes before it cannot know the shape of that.
+        self._guessed = isinstance(inputs, int | np.integer) and not kwargs.get("input_shapes")
         super().__init__(size, inputs, name, activation, **kwargs)
-        known = None if size is None else self.known_size()
+        known = None if size is None or self._guessed else self.known_size()
         if known is not None and known != self.size:
             raise self._wrong(f"its size is {known}, as its inputs say, and size={size} was given")
 
@@ -133,7 +135,7 @@ class Reshape(_Merge):
         size: int | None = None,
         inputs: Any = None,
         name: str | None = None,
-        activation: Any = "linear",
+        activation: Any = "relu",
         **kwargs: Any,
     ) -> None:
         lengths: list[Any] = [shape] if isinstance(shape, int | np.integer) else list(shape)
@@ -151,7 +153,7 @@ class Reshape(_Merge):
 
     def infer_shape(self) -> Shape:
         total, fixed = self._total(), prod(n for n in self.given if n != -1)
-        if total is not None and (total % fixed if -1 in self.given else total != fixed):
+        if total is not None and not self._guessed and (total % fixed if -1 in self.given else total != fixed):
             raise self._wrong(
                 f"shape={self.given} does not hold the {total} numbers of {self.input_name!r}, an example of which has "
                 f"the shape {self.input_shapes[self.input_name]}"

@@ -59,9 +59,7 @@ class _Rated(Recurrent):
         self.rate = self.rates[0] if rate is None else str(rate).lower().strip()
         if self.rate not in self.rates:
             where = f"layer {kwargs.get('name')!r} ({type(self).__name__.lower()})"
-            raise ConfigurationError(
-                f"{where}: rate={rate!r} is none of {', '.join(self.rates)}: {nearest(self.rate, self.rates)}"
-            )
+            raise ConfigurationError(f"{where}: there is no rate={rate!r}: {nearest(self.rate, self.rates)}")
         super().__init__(**kwargs)
 
     def add_rate(self) -> None:

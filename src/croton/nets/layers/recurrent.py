@@ -208,10 +208,11 @@ class Recurrent(Layer):
                 f"layer {self.name!r} has {name}={given!r}, which no earlier layer makes: {nearest(full, inputs)}"
             )
         state: Any = inputs[full]
+        size, wanted = self.states[name], f"{name}={given!r} must be (batch, {self.states[name]})"
         if state.ndim != 2:
-            raise self._wrong(
-                f"{name}={given!r} must be (batch, {self.states[name]}), and {full!r} has {state.ndim} dimensions"
-            )
+            raise self._wrong(f"{wanted}, and {full!r} has {state.ndim} dimensions")
+        if state.type.shape[-1] not in (None, size):
+            raise self._wrong(f"{wanted}, and {full!r} is (batch, {state.type.shape[-1]})")
         return state
 
     def hand_on(

@@ -85,7 +85,7 @@ class Loss(metaclass=Registrar):
     def _made_target(self, target: Any) -> Any:
         if isinstance(target, Variable):
             return target
-        if isinstance(target, bool) or not isinstance(target, int | np.integer) or target < 0:
+        if isinstance(target, bool) or not isinstance(target, int | np.integer) or target < 1:
             raise TypeError(
                 f"loss {self._name!r}: target={target!r}: pass the number of dimensions of the target, or a variable"
             )
@@ -144,7 +144,7 @@ class Loss(metaclass=Registrar):
         if self._weights is not None:
             return T.sum(self._weights)
         shape = [self._target.shape[i] for i in range(self._rows_ndim())]
-        return T.cast(T.prod(T.stack(shape)) if shape else 1, config.floatX)
+        return T.cast(T.prod(T.stack(shape)), config.floatX)
 
     def _rows_ndim(self) -> int:
         return max(self._target.ndim - 1, 1)
@@ -191,6 +191,7 @@ def build(name: str, *args: Any, **kwargs: Any) -> Loss:
 
 
 def full_name(name: str) -> str:
+    """The full name of an output, of one that may be a layer's."""
     return name if ":" in name else f"{name}:out"
 
 
@@ -199,4 +200,5 @@ def _dense(x: Any) -> Any:
 
 
 def not_zero(total: Any) -> Any:
+    """A sum of weights to divide by: 1 where it is 0, for what is divided is 0 too."""
     return T.switch(T.eq(total, 0), T.ones_like(total), total)

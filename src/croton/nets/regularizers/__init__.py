@@ -44,10 +44,12 @@ _PLACES = ("input", "hidden", "output")
 _NOISES: dict[str, type[Noise]] = {"dropout": BernoulliDropout, "noise": GaussianNoise}
 
 
+_NOISE_KEYWORDS = [*(f"{place}_{noise}" for noise in _NOISES for place in _PLACES), *_NOISES]
+
+
 def keywords() -> list[str]:
     """The keywords that ``from_kwargs`` understands, those of users' classes included."""
-    noises = [f"{place}_{noise}" for noise in _NOISES for place in _PLACES]
-    return ["regularizers", "rng", *noises, *_NOISES, *(k for k in Regularizer.known() if k != "regularizer")]
+    return ["regularizers", "rng", *_NOISE_KEYWORDS, *(k for k in Regularizer.known() if k != "regularizer")]
 
 
 def from_kwargs(network: Any, **kwargs: Any) -> list[Regularizer]:
@@ -76,22 +78,20 @@ def from_kwargs(network: Any, **kwargs: Any) -> list[Regularizer]:
         kwargs = {**kwargs, **given}
     elif given is not None:
         made = _instances(given)
-    known = keywords()
-    for key in kwargs:
-        if key.lower() not in known:
-            raise TypeError(f"there is no regularizer or keyword {key!r}: {nearest(key, known)}")
+    named = {key: value for key, value in kwargs.items() if key not in ("rng", *_NOISE_KEYWORDS)}
+    for key in named:
+        if key == "regularizer" or not Regularizer.is_registered(key):
+            raise TypeError(f"there is no regularizer or keyword {key!r}: {nearest(key, keywords())}")
     rng = kwargs.get("rng", 13)
     rng = rng if isinstance(rng, RandomStreams) else as_random_state(rng)
     for noise, form in _NOISES.items():
         for pattern, weight in _noises(network.layers, noise, kwargs):
             made.append(form(pattern, weight, rng=rng))
-    ready = {"rng", *(k for k in known if k.endswith(tuple(_NOISES)) and not Regularizer.is_registered(k))}
-    for key, value in kwargs.items():
-        if key not in ready:
-            said = {"weight": _number(key, value)} if not isinstance(value, Mapping) else dict(value)
-            if issubclass(Regularizer.get_class(key), Noise):
-                said.setdefault("rng", rng)
-            made.append(Regularizer.build(key, **said))
+    for key, value in named.items():
+        said = dict(value) if isinstance(value, Mapping) else {"weight": _number(key, value)}
+        if issubclass(Regularizer.get_class(key), Noise):
+            said.setdefault("rng", rng)
+        made.append(Regularizer.build(key, **said))
     return made
 
 

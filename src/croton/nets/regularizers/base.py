@@ -50,6 +50,13 @@ class Regularizer(metaclass=Registrar):
         self.pattern = pattern
         self.weight = weight
 
+    @classmethod
+    def build(cls, key: str, *args: Any, **kwargs: Any) -> Any:
+        """A regularizer by its name. A single number among the positional arguments is taken for its weight."""
+        if len(args) == 1 and isinstance(args[0], int | float) and not isinstance(args[0], bool):
+            args, kwargs = (), {"weight": args[0], **kwargs}
+        return cls.get_class(key)(*args, **kwargs)
+
     @property
     def _name(self) -> str:
         """The name of the regularizer: its class's, in lower case."""

@@ -36,7 +36,9 @@ class State:
                     "it was written with another network, algorithm or data; build the same, or train without resume="
                 )
         if f"{part}/{len(leaves)}" in self.arrays:
-            raise ValueError(f"resume: the checkpoint has more {part} than this training: it was written by another one")
+            raise ValueError(
+                f"resume: the checkpoint has more {part} than this training: it was written by another one"
+            )
         return jax.tree.unflatten(form, [jnp.array(a) for a in found])
 
     def under(self, part: str) -> dict[str, Any]:
@@ -81,5 +83,3 @@ class Saver:
             target = str(target).replace("{}", str(int(time.time())))
         self._write(target, state)
         self._last = time.monotonic()
-
-

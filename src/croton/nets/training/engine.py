@@ -14,9 +14,11 @@ import numpy as np
 import optax
 
 from croton.compile import function
+from croton.compile.memory import compiled
 from croton.compile.program import store, to_device, turn
 from croton.graph.core import SharedVariable, Variable
 from croton.nets.training.data import Block, Dataset, pick
+from croton.settings import config
 
 # Seconds that one call of a program is meant to last: Ctrl-C, progress and checkpoints wait for its end.
 CALL = 0.2
@@ -57,6 +59,7 @@ class Pass:
     carried: Sequence[SharedVariable] = ()
     _device: dict[int, tuple[Any, Any]] = field(default_factory=dict)
     _pace: dict[Any, float] = field(default_factory=dict)
+    _programs: dict[Any, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         outputs = [self.weight, *self.values, *self.gradients, *self.products]
@@ -78,10 +81,13 @@ class Pass:
     def begin(self, optimizer: Any = None) -> Carry:
         """The carry at the beginning of a pass, from the shared variables' values."""
         with turn, jax.enable_x64(True):
-            params, states = _values(self.params), [
-                jnp.zeros_like(s) if v in self.carried else s
-                for v, s in zip(self._states, _values(self._states), strict=True)
-            ]
+            params, states = (
+                _values(self.params),
+                [
+                    jnp.zeros_like(s) if v in self.carried else s
+                    for v, s in zip(self._states, _values(self._states), strict=True)
+                ],
+            )
             if optimizer is None and self.optimizer is not None:
                 optimizer = self.optimizer.init(params)
             sums = jnp.zeros(1 + len(self.values), "float64")
@@ -125,7 +131,7 @@ class Pass:
             first = max(done - position, 0)
             while first < steps:
                 last = min(steps, first + self._steps(block))
-                carry = self._timed(block, first, last, carry, data.iteration_size)
+                carry = self._timed(block, first, last, carry)
                 examples += (last - first) * block.order.shape[1]
                 first = last
                 yield carry, position + first, examples
@@ -136,9 +142,9 @@ class Pass:
         pace = self._pace.get(_key(block))
         return 1 if pace is None else max(1, math.ceil(CALL / max(pace, 1e-7)))
 
-    def _timed(self, block: Block, first: int, last: int, carry: Carry, most: int | None) -> Carry:
+    def _timed(self, block: Block, first: int, last: int, carry: Carry) -> Carry:
         start = time.perf_counter()
-        carry = self._stepped(block, first, last, carry, most)
+        carry = self._stepped(block, first, last, carry)
         seconds = (time.perf_counter() - start) / (last - first)
         key = _key(block)
         known = self._pace.get(key)
@@ -146,13 +152,13 @@ class Pass:
         self._pace[key] = seconds if known and known > 0 else CALL / 4 if known is None else seconds
         return carry
 
-    def _stepped(self, block: Block, first: int, last: int, carry: Carry, most: int | None) -> Carry:
+    def _stepped(self, block: Block, first: int, last: int, carry: Carry) -> Carry:
         with turn, jax.enable_x64(True):
             arrays = [self._placed(a, block) for a in block.arrays]
             carry = replace(carry, states=self._fitted(carry.states, block))
             if self.program.eager or self.program.planned:
                 return self._one_by_one(block, first, last, carry)
-            carry = self._run(arrays, self._order(block, most), first, last, _values(self._fixed), carry, block.axis)
+            carry = self._compiled(block, [arrays, block.table, first, last, _values(self._fixed), carry])
             jax.block_until_ready(carry)
         if (failed := int(carry.failed)) >= 0:
             raise self._errors[failed]()
@@ -175,10 +181,15 @@ class Pass:
             for v, s in zip(self._states, states, strict=True)
         ]
 
-    def _order(self, block: Block, most: int | None) -> np.ndarray:
-        """The block's order, as long as that of the longest block: a new length would cost a compilation."""
-        missing = max((most or 0) - len(block.order), 0) if block.lasting else 0
-        return np.pad(block.order, ((0, missing), (0, 0)))
+    def _compiled(self, block: Block, arguments: list[Any]) -> Carry:
+        """The carry after the steps from ``first`` to ``last`` of these arguments, by a program made for the shapes."""
+        key = (_key(block), block.table.shape)
+        if key not in self._programs:
+            if len(self._programs) >= config.structures_kept:
+                self._programs.pop(next(iter(self._programs)))
+            self._programs[key] = compiled(self._run.lower(*arguments, block.axis))
+        carry: Carry = self._programs[key](*arguments)
+        return carry
 
     def _loop(self, arrays: Any, order: Any, first: Any, last: Any, fixed: Any, carry: Carry, axis: int) -> Carry:
         def body(k: Any, carry: Carry) -> Carry:

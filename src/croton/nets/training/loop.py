@@ -260,7 +260,6 @@ class Training:
             self._carry, self._done, self._order = carry, values["done"], _place(self.data)
 
 
-
 def _place(data: Dataset) -> dict[str, Any]:
     """Where a data set is; nothing for batches that somebody else makes, whose place cannot be kept."""
     return {} if data.batch_size is None else data.state()

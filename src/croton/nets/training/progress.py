@@ -20,7 +20,9 @@ def line(monitors: Monitors) -> str:
     >>> line({'loss': 0.25, 'acc': 0.9})
     'loss=0.250000 acc=0.900000'
     """
-    return " ".join(f"{name}={value:.6f}" if abs(value) < 1e5 else f"{name}={value:.6g}" for name, value in monitors.items())
+    return " ".join(
+        f"{name}={value:.6f}" if abs(value) < 1e5 else f"{name}={value:.6g}" for name, value in monitors.items()
+    )
 
 
 def duration(seconds: float) -> str:
@@ -63,7 +65,9 @@ class Progress:
             self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._flush()
         if self._live is not None:
             self._live.stop()
@@ -83,7 +87,9 @@ class Progress:
         """An epoch begins."""
         self._epoch_began = time.perf_counter()
 
-    def step(self, epoch: int, done: int, total: int | None, examples: int, monitors: Monitors, last: int | None) -> None:
+    def step(
+        self, epoch: int, done: int, total: int | None, examples: int, monitors: Monitors, last: int | None
+    ) -> None:
         """Some minibatches of an epoch are done. ``last``: the number of epochs to come to, if known."""
         if self._live is None:
             return

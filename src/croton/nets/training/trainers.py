@@ -17,7 +17,9 @@ from croton.graph.core import Variable
 from croton.nets import regularizers as regularizing
 from croton.nets import saving
 from croton.nets.layers import Feedforward, Tied
-from croton.nets.network import Network, accept, as_arrays
+from croton.nets.monitors import check_scalar
+from croton.nets.checking import accept_all
+from croton.nets.network import Network, as_arrays
 from croton.nets.training import optimizers
 from croton.nets.training.checkpoints import Saver
 from croton.nets.training.data import Dataset
@@ -57,7 +59,9 @@ def itertrain(
     special = {"sample": sample, "layer": layerwise, "sup": layerwise, "pre": pretrain, "unsup": pretrain}
     way = next((way for prefix, way in special.items() if name.startswith(prefix)), None)
     if way is not None and resume is not None:
-        raise ConfigurationError(f"resume= goes with one optimizer, and {algo!r} makes several trainings: train without it")
+        raise ConfigurationError(
+            f"resume= goes with one optimizer, and {algo!r} makes several trainings: train without it"
+        )
     path = save_progress if save_progress is not None else resume
     saver = Saver(path, save_every or OFTEN, lambda target, state: saving.save(network, target, state))
     if way is None:
@@ -95,9 +99,7 @@ def prepare(network: Network, train: Any, valid: Any, options: Options, saver: S
     names, training = _pass(network, noisy, options, trains=True)
     watched, validation = _pass(network, quiet, options, trains=False)
     progress = Progress(options.algo, options.progress)
-    return Training(
-        training, validation, *data, names, watched, options.schedule, valid is not None, progress, saver
-    )
+    return Training(training, validation, *data, names, watched, options.schedule, valid is not None, progress, saver)
 
 
 def _pass(network: Network, regularizers: Sequence[Any], options: Options, trains: bool) -> tuple[list[str], Pass]:
@@ -106,6 +108,7 @@ def _pass(network: Network, regularizers: Sequence[Any], options: Options, train
     regularizing.check_matched(regularizers, outputs, network.layers)
     loss = network._objective(regularizers, outputs)
     monitors = [("loss", loss), *network._monitored(options.monitors, outputs)]
+    check_scalar(monitors)
     weight = network.losses[0].batch_weight()
     params = network.params
     steps: dict[str, Any] = {}
@@ -141,12 +144,14 @@ def _datasets(
     batches = {"train": keywords.pop("train_batches", None), "valid": keywords.pop("valid_batches", None)}
     size = keywords.pop("iteration_size", None)
     shuffle = keywords.pop("shuffle", True) and not network._carried()
+    names = [e.name for e in expected]
     made = []
     for name, given, seed in (("train", train, seeds[0]), ("valid", train if valid is None else valid, seeds[1])):
+        check = partial(accept_all, expected, where=name)
         if isinstance(given, Dataset):
+            given.accept(check)
             made.append(given)
             continue
-        names = [e.name for e in expected]
         if isinstance(given, Mapping) or (isinstance(given, list | tuple) and len(given) != len(names)):
             given = as_arrays(given, names, name)
         made.append(
@@ -156,7 +161,8 @@ def _datasets(
                 iteration_size=batches[name] if size is None else size,
                 rng=int(seed),
                 shuffle=shuffle and name == "train",
-                accept=partial(accept, expected, where=name),
+                accept=check,
+                names=names,
                 **keywords,
             )
         )
@@ -230,9 +236,7 @@ def _shadow(network: Network, hidden: Sequence[Any]) -> Network:
     shadow._rng = network._rng
     shadow.layers = [network.layers[0], *hidden]
     for layer in reversed(hidden):
-        shadow.add_layer(
-            form="tied", partner=layer, activation="linear" if layer is hidden[0] else layer.activation
-        )
+        shadow.add_layer(form="tied", partner=layer, activation="linear" if layer is hidden[0] else layer.activation)
     shadow.add_loss("mse")
     return shadow
 
@@ -283,5 +287,3 @@ def _drawn(pool: np.ndarray, count: int, rng: np.random.RandomState) -> np.ndarr
         rows = np.concatenate([rows, pool[rng.randint(0, len(pool), missing)] + noise])
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     return rows / np.where(norms > 0, norms, 1)
-
-
