@@ -104,12 +104,14 @@ def test_two_inputs_stand_side_by_side_and_a_mask_has_an_arrow():
     net = nets.recurrent.Regressor([3], loss=None)
     net.add_layer(form="input", size=1, name="real")
     net.add_layer(form="rnn", size=5, inputs="in", mask="real", name="first")
-    net.add_layer(form="concat", inputs=["first", "in"], is_output=True)
+    net.add_layer(2, inputs="real", name="beside")
+    net.add_layer(form="concat", inputs=["first", "in", "beside"], is_output=True)
     labels, arrows = drawn(net)
-    (x1, y1), (x2, y2), *_ = labels.values()
-    assert y1 == y2 and abs(x1 - x2) > 100
-    assert arrows == [("first", "out"), ("in", "first"), ("in", "out"), ("real", "first")]
-    assert "out: concatenate (m, t, 8)" in labels
+    (x1, y1), (x2, y2), (x3, y3), (x4, y4), _ = labels.values()
+    assert y1 == y2 < y3 == y4 and abs(x1 - x2) > 100 and abs(x3 - x4) > 100
+    assert [a for a in arrows if a[1] == "out"] == [("beside", "out"), ("first", "out"), ("in", "out")]
+    assert [a for a in arrows if a[1] != "out"] == [("in", "first"), ("real", "beside"), ("real", "first")]
+    assert "out: concatenate (m, t, 10)" in labels
 
 
 def test_pictures_are_written_and_matplotlib_s_state_is_left_alone(tmp_path):

@@ -83,7 +83,7 @@ def document(network: Network, custom: Custom = pickled) -> dict[str, Any]:
         "format": FORMAT,
         "croton": croton.__version__,
         "model": _qualified(type(network)),
-        "floatX": next((x.dtype for x in network.inputs), config.floatX),  # type: ignore[attr-defined]
+        "floatX": next((x.dtype for x in network.inputs), config.floatX),
         "layers": [_layer_spec(layer, network, custom) for layer in network.layers],
         "losses": [_loss_spec(loss, network, seen, custom) for loss in network.losses],
         "attributes": {

@@ -92,9 +92,9 @@ class Regressor(Network):
 class Classifier(Network):
     """A network that is trained to tell classes. As theanets.Classifier.
 
-    The loss is the mean of -log p(y | x) unless another is named, p being the softmax of the last layer. Data are inputs
-    of shape (examples, features), labels of shape (examples,), whole numbers from 0, and weights of the labels' shape
-    where ``weighted``.
+    The loss is the mean of -log p(y | x) unless another is named, p being the softmax of the last layer. Data are
+    inputs of shape (examples, features), labels of shape (examples,), whole numbers from 0, and weights of the labels'
+    shape where ``weighted``.
 
     >>> from croton import nets
     >>> nets.Classifier([4, 8, 3]).predict([[0, 0, 1, 0]]).shape

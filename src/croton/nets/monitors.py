@@ -46,7 +46,7 @@ def expand(monitors: Any, outputs: Mapping[str, Variable], layers: Iterable[Any]
     if not isinstance(monitors, Mapping | list | tuple):
         raise TypeError(f"monitors={monitors!r}: pass a dict, or pairs, from patterns to levels")
     layers = list(layers)
-    found = []
+    found: list[tuple[str, Variable]] = []
     for pattern, levels in monitors.items() if isinstance(monitors, Mapping) else monitors:
         named = list(_levels(pattern, levels))
         for name, expression in (*outputs_matching(outputs, pattern), *params_matching(layers, pattern)):

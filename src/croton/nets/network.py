@@ -143,12 +143,12 @@ class Network:
     # --- what it has ---
 
     @property
-    def inputs(self) -> list[Variable]:
+    def inputs(self) -> list[Any]:
         """The input variables, in the order of the layers."""
         return [layer.input for layer in self.layers if isinstance(layer, Input)]
 
     @property
-    def variables(self) -> list[Variable]:
+    def variables(self) -> list[Any]:
         """The variables that the loss is computed from: inputs, targets, weights. Data come in this order."""
         found = list(self.inputs)
         for loss in self.losses:
@@ -223,7 +223,7 @@ class Network:
         return regularizers, outputs, updates
 
     def loss(self, **kwargs: Any) -> Variable:
-        """The objective: the sum of weight times loss over the losses and over the regularizers that ``kwargs`` name."""
+        """The objective: the sum of weight times loss over the losses, and the regularizers that ``kwargs`` name."""
         regularizers, outputs, _ = self._regularized(kwargs)
         return self._objective(regularizers, outputs)
 
@@ -279,17 +279,17 @@ class Network:
 
     def _expected(self) -> list[Expected]:
         """What each input must look like."""
+        layers = [layer for layer in self.layers if isinstance(layer, Input)]
         return [
             Expected(
-                str(layer.input.name),
-                layer.input.ndim,
-                layer.input.dtype,
+                str(v.name),
+                v.ndim,
+                v.dtype,
                 shape=layer.shape,
-                sparse=layer.sparse or None,
-                time=self._keeps_time() and layer.input.ndim == self.INPUT_NDIM,
+                sparse="csr" if layer.sparse is True else layer.sparse or None,
+                time=self._keeps_time() and v.ndim == self.INPUT_NDIM,
             )
-            for layer in self.layers
-            if isinstance(layer, Input)
+            for layer, v in zip(layers, self.inputs, strict=True)
         ]
 
     def _expected_data(self) -> list[Expected]:
@@ -329,9 +329,9 @@ class Network:
 
     def _fit_state(self, batch: int) -> None:
         for state in self._carried():
-            rows, size = state.get_value(borrow=True).shape
-            if rows != batch:
-                state.set_value(np.zeros((batch, size), state.dtype))
+            value = state.get_value(borrow=True)
+            if len(value) != batch:
+                state.set_value(np.zeros((batch, *value.shape[1:]), value.dtype))
 
     def reset_state(self) -> None:
         """Forget the states that recurrent layers with ``carry=True`` have kept: the next batch begins at zero."""
@@ -391,22 +391,22 @@ class Network:
         """Train the network, and return the last epoch's (training monitors, validation monitors).
 
         Arguments, all by keyword but the first two:
-          ``train``: the data, in the order of ``variables``: an array, a list of arrays, a dict by name, a callable that
-          returns a batch, any iterable of batches, or a ``Dataset``. ``valid``: likewise, to judge by; the training data
-          if None.
-          ``algo``: 'rmsprop', 'sgd', 'nag', 'adam', 'adagrad', 'adadelta', 'rprop', 'esgd'; 'layerwise', 'pretrain' (both
-          by ``subalgo``), 'sample'; or an object with a method ``itertrain``.
+          ``train``: the data, in the order of ``variables``: an array, a list of arrays, a dict by name, a callable
+          that returns a batch, any iterable of batches, or a ``Dataset``. ``valid``: likewise, to judge by; the
+          training data if None.
+          ``algo``: 'rmsprop', 'sgd', 'nag', 'adam', 'adagrad', 'adadelta', 'rprop', 'esgd'; 'layerwise', 'pretrain'
+          (both by ``subalgo``), 'sample'; or an object with a method ``itertrain``.
           ``batch_size`` (32), ``shuffle`` (True: examples come in a new order in each epoch), ``train_batches`` and
           ``valid_batches``, or ``iteration_size`` for both: minibatches in an epoch; ``axis`` of the examples (0).
           ``learning_rate`` (1e-4; a number, or a function of the step's number, as optax's schedules are), ``momentum``
-          (0), ``nesterov`` (False), ``max_gradient_norm``, ``max_gradient_elem`` (0: no clipping), and the algorithm's own.
-          ``validate_every`` (10 epochs), ``patience`` (5 validations), ``min_improvement`` (0, a share of the best loss),
-          ``max_updates``: the number of epochs after which to end in any case.
+          (0), ``nesterov`` (False), ``max_gradient_norm``, ``max_gradient_elem`` (0: no clipping), and the algorithm's
+          own. ``validate_every`` (10 epochs), ``patience`` (5 validations), ``min_improvement`` (0, a share of the
+          best loss), ``max_updates``: the number of epochs after which to end in any case.
           Regularizers by name: ``weight_l2=1e-4``, ``input_noise=0.1``, ``hidden_dropout={...}``, and others.
           ``monitors``: see there; ``monitor_gradients``: whether to watch the squared norm of each gradient.
-          ``save_progress``: a file to write the network and the state of its training to (``{}`` in the name becomes the
-          time), ``save_every``: an int, every so many epochs, or a float, minutes. ``resume``: a file so written, to
-          go on from; where it does not exist yet, training begins, and writes there.
+          ``save_progress``: a file to write the network and the state of its training to (``{}`` in the name becomes
+          the time), ``save_every``: an int, every so many epochs, or a float, minutes. ``resume``: a file so written,
+          to go on from; where it does not exist yet, training begins, and writes there.
           ``rng``: a seed or generator for order and noise, the network's own if None. ``progress``: False for silence.
 
         The parameters with the best validation loss are kept in the end if there are validation data, else the last.
@@ -471,7 +471,7 @@ class Network:
         return copied
 
     def to_spec(self) -> dict[str, Any]:
-        """The network's description, of plain values that JSON can hold: model, layers and losses, without parameters."""
+        """The network's description in plain values, as JSON has them: model, layers and losses, no parameters."""
         return {
             "model": f"{type(self).__module__}.{type(self).__qualname__}",
             "layers": [layer.to_spec() for layer in self.layers],

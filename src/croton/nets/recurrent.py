@@ -33,7 +33,8 @@ class Recurrent(Network):
         for layer in self.layers:
             if isinstance(layer, _mixing()):
                 raise ConfigurationError(
-                    f"layer {layer.name!r} ({type(layer).__name__.lower()}) makes its steps from several of its input's, so "
+                    f"layer {layer.name!r} ({type(layer).__name__.lower()}) makes its steps from several of "
+                    "its input's, so "
                     "the network cannot go step by step"
                 )
         return {layer.output_name(name): size for layer in self.layers for name, size in layer.states.items()}
@@ -118,9 +119,10 @@ class Classifier(Recurrent, feedforward.Classifier):
     OUTPUT_NDIM: ClassVar[int] = 2
 
     def predict_sequence(self, labels: Any, steps: int, streams: int = 1, rng: Any = None) -> Iterator[Any]:
-        """Draw labels that go on from the given ones, each from the distribution that the network gives after all before.
+        """Draw labels that go on from the given ones, each from what the network says of it after all before.
 
-        The network must take one-hot labels, at least as many as it tells classes. It keeps its state, so each step costs the same.
+        The network must take one-hot labels, at least as many as it tells classes. It keeps its state, so each step
+        costs the same.
 
         Arguments: ``labels``, the beginning, whole numbers, at least one; ``steps``, how many to draw; ``streams``, the
         number of sequences drawn side by side; ``rng``, a seed or a numpy generator, or None for a fresh seed.
@@ -177,7 +179,8 @@ def batches(arrays: Any, steps: int = 100, batch_size: int = 64, rng: Any = None
     lengths = {len(a) for a in series}
     if len(lengths) != 1 or min(lengths) < steps:
         raise ValueError(
-            f"batches: the arrays have lengths {', '.join(str(len(a)) for a in series)}: they must be equal, and at least "
+            f"batches: the arrays have lengths {', '.join(str(len(a)) for a in series)}: they must be equal, "
+            "and at least "
             f"steps={steps}"
         )
     return _windows(series, steps, batch_size, rng)
@@ -215,7 +218,8 @@ def pad(sequences: Iterable[Any], value: float = 0) -> tuple[np.ndarray, np.ndar
     arrays = [np.asarray(s) for s in sequences]
     if not arrays or any(a.ndim < 1 or a.shape[1:] != arrays[0].shape[1:] for a in arrays):
         raise ValueError(
-            f"pad: sequences must be of one kind (steps, ...), got shapes {', '.join(str(a.shape) for a in arrays) or 'none'}"
+            f"pad: sequences must be of one kind (steps, ...), got shapes "
+            f"{', '.join(str(a.shape) for a in arrays) or 'none'}"
         )
     longest = max(len(a) for a in arrays)
     out = np.full((len(arrays), longest, *arrays[0].shape[1:]), value, np.result_type(*arrays))

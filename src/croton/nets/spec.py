@@ -37,7 +37,8 @@ def build_layer(
         return made
     if not layers:
         raise ConfigurationError(
-            f"the first layer of a network is its input, and {cls.__name__.lower()} is none: begin with its size, as in "
+            f"the first layer of a network is its input, and {cls.__name__.lower()} is none: begin with its "
+            "size, as in "
             "Network([10, ...])"
         )
     return _computing(cls, layers, {**defaults, **said}, said)
@@ -109,7 +110,8 @@ def _from_sequence(given: Sequence[Any]) -> dict[str, Any]:
             said["activation"] = item
         else:
             raise TypeError(
-                f"{item!r} in the layer {given!r} is not understood: a tuple holds a size, a form, an activation; pass a "
+                f"{item!r} in the layer {given!r} is not understood: a tuple holds a size, a form, an "
+                "activation; pass a "
                 "dict for more"
             )
     if len(sizes) == 1:
@@ -136,7 +138,8 @@ def resolve(layers: Sequence[Layer], given: Any, name: Any) -> tuple[dict[str, i
     listed = [given] if isinstance(given, str | Layer) else given
     if not isinstance(listed, tuple | list) or not listed or not all(isinstance(i, str | Layer) for i in listed):
         raise TypeError(
-            f"layer {name!r}: inputs={given!r}: pass the name of a layer or output, a layer, a list of them, or a dict from "
+            f"layer {name!r}: inputs={given!r}: pass the name of a layer or output, a layer, a list of them, "
+            "or a dict from "
             "output names to sizes"
         )
     found = [_find(layers, i, name) for i in listed]
@@ -184,5 +187,6 @@ def partner(layers: Sequence[Layer], given: Any = None) -> Layer:
                 break
             return layer
     raise LayerError(
-        "a tied layer has no partner: there are more tied layers than layers with weights before them; name one by partner="
+        "a tied layer has no partner: there are more tied layers than layers with weights before them; name "
+        "one by partner="
     )

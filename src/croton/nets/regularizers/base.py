@@ -53,9 +53,10 @@ class Regularizer(metaclass=Registrar):
     @classmethod
     def build(cls, key: str, *args: Any, **kwargs: Any) -> Any:
         """A regularizer by its name. A single number among the positional arguments is taken for its weight."""
-        if len(args) == 1 and isinstance(args[0], int | float) and not isinstance(args[0], bool):
-            args, kwargs = (), {"weight": args[0], **kwargs}
-        return cls.get_class(key)(*args, **kwargs)
+        given: list[Any] = list(args)
+        if len(given) == 1 and isinstance(given[0], int | float) and not isinstance(given[0], bool):
+            given, kwargs = [], {"weight": given[0], **kwargs}
+        return cls.get_class(key)(*given, **kwargs)
 
     @property
     def _name(self) -> str:

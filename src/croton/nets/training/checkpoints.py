@@ -32,7 +32,8 @@ class State:
             if a is None or a.dtype != b.dtype or a.ndim != b.ndim or (exact and a.shape != b.shape):
                 have = "nothing" if a is None else f"{a.dtype} of shape {a.shape}"
                 raise ValueError(
-                    f"resume: the checkpoint has {have} for {name}, where this training has {b.dtype} of shape {b.shape}: "
+                    f"resume: the checkpoint has {have} for {name}, where this training has {b.dtype} of "
+                    f"shape {b.shape}: "
                     "it was written with another network, algorithm or data; build the same, or train without resume="
                 )
         if f"{part}/{len(leaves)}" in self.arrays:

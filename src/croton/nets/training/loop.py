@@ -150,8 +150,8 @@ class Training:
         """Validate the present parameters, unless that has been done."""
         if self.validated == self.epoch:
             return
-        carry = self.validation.begin()
-        for carry, *_ in self.validation.over(self.valid, carry):  # noqa: B007
+        carry = begun = self.validation.begin()
+        for carry, *_ in self.validation.over(self.valid, begun):  # noqa: B007
             self._listening.heed()
         self.seen = dict(zip(self.watched, self.validation.averages(carry), strict=True))
         better = self.best.offer(self.seen["loss"], self.training.current(), self.schedule)
@@ -165,7 +165,7 @@ class Training:
         self.progress.began()
         limit = self.schedule.max_updates
         examples = 0
-        for carry, done, examples in self.training.over(self.data, self._carry, self._done):  # noqa: B007
+        for carry, done, examples in self.training.over(self.data, self._carry, self._done):
             self._carry, self._done = carry, done
             now = self._monitors(carry)
             self.progress.step(self.epoch, done, self.data.iteration_size, examples, now, limit)

@@ -14,6 +14,7 @@ from croton.nets.training.loop import Schedule
 
 SCHEDULE = tuple(f.name for f in fields(Schedule))
 DATA = ("batch_size", "iteration_size", "train_batches", "valid_batches", "axis", "shuffle")
+OLD = {"max_gradient_clip": "max_gradient_elem", "gradient_clip": "max_gradient_elem"}
 OTHER = ("rng", "monitors", "monitor_gradients", "progress", "resume")
 
 
@@ -40,13 +41,14 @@ class Options:
         reported by a UserWarning, because it has no effect.
         """
         own = optimizers.parameters(algo)
-        left = dict(keywords)
+        left = _renamed(keywords)
         take = lambda names: {k: left.pop(k) for k in list(left) if k in names}  # noqa: E731
         hyper, schedule, data, other = take(own), take(SCHEDULE), take(DATA), take(OTHER)
         elsewhere = take({k for name in optimizers.known() for k in optimizers.parameters(name)})
         if elsewhere:
             warnings.warn(
-                f"train: {', '.join(elsewhere)} {'has' if len(elsewhere) == 1 else 'have'} no effect on {algo!r}, whose "
+                f"train: {', '.join(elsewhere)} {'has' if len(elsewhere) == 1 else 'have'} no effect on "
+                f"{algo!r}, whose "
                 f"hyper-parameters are {', '.join(own)}",
                 stacklevel=2,
             )
@@ -55,6 +57,16 @@ class Options:
             known = [*own, *SCHEDULE, *DATA, *OTHER, *regularizers.keywords(), *SAVING]
             raise TypeError(f"train has no keyword {key!r}: {nearest(key, known)}")
         return cls(algo, hyper, Schedule(**schedule), data, penalties, **other)
+
+
+def _renamed(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords, those with names of old under their present ones."""
+    found = dict(keywords)
+    for old in OLD.keys() & found.keys():
+        warnings.warn(f"{old}= is an old name: use {OLD[old]}=", DeprecationWarning, stacklevel=3)
+        value = found.pop(old)
+        found.setdefault(OLD[old], value)
+    return found
 
 
 SAVING = ("algo", "subalgo", "valid", "save_every", "save_progress")

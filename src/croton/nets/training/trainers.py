@@ -16,9 +16,9 @@ from croton.gradient import grad
 from croton.graph.core import Variable
 from croton.nets import regularizers as regularizing
 from croton.nets import saving
+from croton.nets.checking import accept_all
 from croton.nets.layers import Feedforward, Tied
 from croton.nets.monitors import check_scalar
-from croton.nets.checking import accept_all
 from croton.nets.network import Network, as_arrays
 from croton.nets.training import optimizers
 from croton.nets.training.checkpoints import Saver
@@ -279,7 +279,7 @@ def _vectors(array: Any) -> np.ndarray:
 
 
 def _drawn(pool: np.ndarray, count: int, rng: np.random.RandomState) -> np.ndarray:
-    """``count`` rows of unit length drawn from the pool: without repetition, then with noise of the pool's own spread."""
+    """``count`` rows of unit length from the pool: without repetition, then with noise of the pool's own spread."""
     rows = pool[rng.permutation(len(pool))[:count]].astype(float)
     missing = count - len(rows)
     if missing > 0:
