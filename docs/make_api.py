@@ -22,6 +22,14 @@ ROOMS = (
     "croton.sparse",
     "croton.gradient",
     "croton.printing",
+    "croton.nets",
+    "croton.nets.layers",
+    "croton.nets.losses",
+    "croton.nets.regularizers",
+    "croton.nets.recurrent",
+    "croton.nets.convolution",
+    "croton.estimators",
+    "croton.datasets",
     "croton.compile",
 )
 PAGE = Path(__file__).parent / "api.md"

@@ -54,7 +54,7 @@ __all__ = [
     "tensor",
 ]
 
-_LATER = ("datasets", "compat")
+_LATER = ("compat", "datasets", "estimators", "nets")
 
 
 def __getattr__(name: str) -> object:

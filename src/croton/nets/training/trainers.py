@@ -77,6 +77,11 @@ def itertrain(
 def optimize(network: Network, train: Any, valid: Any, algo: str, saver: Saver, **kwargs: Any) -> Iterator[Pair]:
     """Train all parameters by one algorithm."""
     options = Options.of(algo, kwargs)
+    network._regularized(options.regularizers)
+    yield from _optimize(network, train, valid, options, saver)
+
+
+def _optimize(network: Network, train: Any, valid: Any, options: Options, saver: Saver) -> Iterator[Pair]:
     training = prepare(network, train, valid, options, saver)
     if options.resume is not None:
         if Path(options.resume).exists():
@@ -105,7 +110,6 @@ def prepare(network: Network, train: Any, valid: Any, options: Options, saver: S
 def _pass(network: Network, regularizers: Sequence[Any], options: Options, trains: bool) -> tuple[list[str], Pass]:
     """(names of the monitors, the pass that computes them), with steps of the optimizer where ``trains``."""
     outputs, updates = network.build_graph(regularizers)
-    regularizing.check_matched(regularizers, outputs, network.layers)
     loss = network._objective(regularizers, outputs)
     monitors = [("loss", loss), *network._monitored(options.monitors, outputs)]
     check_scalar(monitors)
@@ -178,8 +182,10 @@ def layerwise(network: Network, train: Any, valid: Any, subalgo: str, saver: Sav
     A network without tied layers gets a new output layer at each stage but the last; one with tied layers is trained
     from its outermost pair inwards. The network itself is not changed but for its parameters.
     """
+    options = Options.of(subalgo, kwargs)
+    network._regularized(options.regularizers)
     for stage in _stages(network):
-        yield from optimize(stage, train, valid, subalgo, saver, **kwargs)
+        yield from _optimize(stage, train, valid, options, saver)
 
 
 def _stages(network: Network) -> Iterator[Network]:
