@@ -387,6 +387,19 @@ def test_trust_can_be_said_by_name():
     assert again(net, trust=["builtins.complex"]).layers[1].by == 1 + 2j
 
 
+def test_what_could_not_be_found_again_is_not_saved():
+    class _Hidden(nets.Layer):
+        pass
+
+    with pytest.raises(nets.ConfigurationError, match="layer 'odd': no class is registered as '_hidden'"):
+        written(nets.Regressor([2, dict(form=_Hidden, size=2, name="odd"), 1]))
+    stranger = nets.Regressor([2, dict(size=2, name="far"), 1]).layers[1]
+    net = nets.Regressor([2, 2], loss=None)
+    net.add_layer(form="tied", partner=stranger)
+    with pytest.raises(nets.ConfigurationError, match="layer 'tied-far' is tied to 'far', which is not in the network"):
+        written(net)
+
+
 def test_a_layer_or_a_network_is_no_keyword_to_save():
     for value in (nets.Regressor([2, 1]), nets.Regressor([2, 1]).layers[0], T.matrix("x")):
         net = nets.Regressor([2, dict(form="savedshift", size=2, name="odd", by=value), 1], loss=None)

@@ -11,9 +11,17 @@ from typing import Any
 
 FORMAT = "%(levelname).1s %(asctime)s %(name)s:%(lineno)d %(message)s"
 
-_parser = argparse.ArgumentParser(
-    formatter_class=argparse.ArgumentDefaultsHelpFormatter, conflict_handler="resolve", fromfile_prefix_chars="@"
-)
+
+def _new_parser(parents: Sequence[argparse.ArgumentParser] = ()) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        parents=parents,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        conflict_handler="resolve",
+        fromfile_prefix_chars="@",
+    )
+
+
+_parser = _new_parser()
 
 
 # --- logging ---
@@ -36,6 +44,8 @@ def enable_default_logging(default_level: Any = "INFO", **_: Any) -> None:
     """Write what is logged at this level or above to stdout; a second call sets the level alone."""
     root = logging.getLogger()
     root.setLevel(default_level)
+    # The engine below tells of devices that it has looked for in vain: nothing that programs of old were told.
+    logging.getLogger("jax").setLevel("WARNING")
     if not any(getattr(handler, "of_climate", False) for handler in root.handlers):
         handler = logging.StreamHandler(sys.stdout)
         handler.setFormatter(logging.Formatter(FORMAT, "%H:%M:%S"))
@@ -113,13 +123,16 @@ def call(main: Callable[..., Any], default_level: Any = "INFO", args: Sequence[s
     if not notes and all(p.default is p.empty for p in parameters.values()) and len(parameters) < 2:
         given = parse_args(args)
         return main(given) if parameters else main()
+    parser = _new_parser([_parser])
     for name, parameter in parameters.items():
-        _declare(name, parameter, notes)
-    given = parse_args(args)
+        _declare(parser, name, parameter, notes)
+    given = parser.parse_args(args)
     return main(**{name: getattr(given, name) for name in parameters})
 
 
-def _declare(name: str, parameter: inspect.Parameter, notes: Mapping[str, Any]) -> None:
+def _declare(
+    parser: argparse.ArgumentParser, name: str, parameter: inspect.Parameter, notes: Mapping[str, Any]
+) -> None:
     """Add the argument of the command line that a parameter stands for."""
     note = notes.get(name, "")
     text, kind, short, type_, choices, metavar = (*(note if isinstance(note, tuple) else (note,)), *[None] * 6)[:6]
@@ -128,13 +141,13 @@ def _declare(name: str, parameter: inspect.Parameter, notes: Mapping[str, Any]) 
     if not required:
         keywords["default"] = parameter.default
     if kind == "flag":
-        _parser.add_argument(*_flags(name, short), dest=name, action="store_true", **keywords)
+        parser.add_argument(*_flags(name, short), dest=name, action="store_true", **keywords)
         return
     keywords.update(type=type_, choices=choices, metavar=metavar)
     if kind == "option":
-        _parser.add_argument(*_flags(name, short), dest=name, **keywords)
+        parser.add_argument(*_flags(name, short), dest=name, **keywords)
     else:
-        _parser.add_argument(name, nargs=None if required else "?", **keywords)
+        parser.add_argument(name, nargs=None if required else "?", **keywords)
 
 
 def _flags(name: str, short: str | None) -> list[str]:

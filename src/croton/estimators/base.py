@@ -19,6 +19,7 @@ from croton.nets import Network
 from croton.nets.registry import nearest
 from croton.nets.training import optimizers
 from croton.settings import config
+from croton.sparse.value import is_scipy
 
 __all__ = ["NetEstimator", "listed", "row_weights"]
 
@@ -95,7 +96,7 @@ class NetEstimator(BaseEstimator):
         if self.validation_fraction:
             split = train_test_split(*data, test_size=self.validation_fraction, random_state=random, stratify=strata)
             data, valid = split[::2], split[1::2]
-        first = {"size": X.shape[1], "sparse": "csr"} if scipy.sparse.issparse(X) else X.shape[1]
+        first = {"size": X.shape[1], "sparse": "csr"} if is_scipy(X) else X.shape[1]
         loss = {} if self.loss is None else {"loss": self.loss}
         with floats(X.dtype):
             seed = int(random.randint(2**31 - 1))
@@ -187,7 +188,7 @@ def listed(hidden: Any) -> list[Any]:
 def _filled(X: Any) -> Any:
     """``X`` with rows of zeros, up to the next power of two."""
     missing = (1 << (X.shape[0] - 1).bit_length()) - X.shape[0]
-    if not scipy.sparse.issparse(X):
+    if not is_scipy(X):
         return np.pad(X, ((0, missing), (0, 0)))
     parts = X.data, X.indices, np.pad(X.indptr, (0, missing), mode="edge")
     return scipy.sparse.csr_array(parts, shape=(X.shape[0] + missing, X.shape[1]))

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from croton.estimators.base import NetEstimator, listed, row_weights
 from croton.nets import Autoencoder, Network
+from croton.sparse.value import is_scipy
 
 __all__ = ["NetTransformer"]
 
@@ -105,5 +105,5 @@ class NetTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEstim
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """R² of what the network makes of ``X``: the share of its variance that comes through, 1 if all of it does."""
         X = self._like_fitted(X)
-        made, given = self._by_rows(X, "predict"), X.toarray() if scipy.sparse.issparse(X) else X
+        made, given = self._by_rows(X, "predict"), X.toarray() if is_scipy(X) else X
         return float(r2_score(given, made, sample_weight=sample_weight, multioutput="variance_weighted"))

@@ -53,7 +53,7 @@ class Progress:
         self.console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
         self._live = Live(console=self.console, auto_refresh=False, transient=True) if self._moving else None
         self._told = 0.0
-        self._epoch_began = time.perf_counter()
+        self.began()
         self._pending: str | None = None
 
     @property
@@ -86,6 +86,7 @@ class Progress:
     def began(self) -> None:
         """An epoch begins."""
         self._epoch_began = time.perf_counter()
+        self._step_at = self._epoch_began, 0
 
     def step(
         self, epoch: int, done: int, total: int | None, examples: int, monitors: Monitors, last: int | None
@@ -93,16 +94,22 @@ class Progress:
         """Some minibatches of an epoch are done. ``last``: the number of epochs to come to, if known."""
         if self._live is None:
             return
-        seconds = max(time.perf_counter() - self._epoch_began, 1e-9)
-        parts = [f"{self.name} {epoch}", line(monitors), f"{examples / seconds:,.0f} examples/s"]
+        now = time.perf_counter()
+        # Of the last steps alone: the first of all also compile.
+        pace = (now - self._step_at[0]) / max(done - self._step_at[1], 1)
+        self._step_at = now, done
+        seconds = max(now - self._epoch_began, 1e-9)
+        parts = [f"{self.name} {epoch}"]
         if total:
-            share = min(done / total, 1)
-            filled = round(20 * share)
-            parts.insert(1, "━" * filled + "╌" * (20 - filled))
-            left = seconds * (1 / max(share, 1e-9) - 1)
-            parts.append(f"{duration(left)} left in this epoch")
-            if last is not None and last > epoch:
-                parts.append(f"{duration(left + (last - epoch - 1) * seconds / max(share, 1e-9))} in all")
+            filled = round(12 * min(done / total, 1))
+            left = pace * max(total - done, 0)
+            whole = left + (last - epoch - 1) * pace * total if last is not None else left
+            parts += [
+                "━" * filled + "╌" * (12 - filled),
+                f"{duration(left)} left" + f", {duration(whole)} in all" * (whole > left),
+            ]
+        parts += [f"{name}={monitors[name]:.4g}" for name in ("loss", "acc") if name in monitors]
+        parts += [f"{examples / seconds:,.0f} examples/s"]
         self._live.update(Text("  ".join(parts)), refresh=True)
 
     def epoch(self, epoch: int, monitors: Monitors, examples: int, last: int | None = None) -> None:

@@ -17,6 +17,7 @@ from croton.graph.core import Variable
 from croton.nets import regularizers as regularizing
 from croton.nets import saving
 from croton.nets.checking import accept_all
+from croton.nets.document import document
 from croton.nets.layers import Feedforward, Tied
 from croton.nets.monitors import check_scalar
 from croton.nets.network import Network, as_arrays
@@ -96,6 +97,8 @@ def prepare(network: Network, train: Any, valid: Any, options: Options, saver: S
     """The training that the options describe, checked, with nothing run yet."""
     if not network.losses:
         raise ConfigurationError("the network has no loss to train by: add one with set_loss")
+    if saver.wanted:
+        document(network)  # what cannot be saved is told now, not at the first checkpoint
     rng = network._rng if options.rng is None else as_random_state(options.rng)
     seeds = rng.randint(0, 2**31 - 1, 2)
     data = _datasets(network, train, valid, options.data, seeds)
