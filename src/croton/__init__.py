@@ -13,12 +13,15 @@ from croton.compile import (
     function,
     shared,
 )
+from croton.compile.cache import keep_compiled
 from croton.gradient import Lop, Rop, grad, hessian, jacobian
 from croton.graph import Apply, Constant, Op, SharedVariable, Variable, clone, debugprint, draw, pp
 from croton.loop import scan
 from croton.settings import config
 
 __version__ = "0.1.0"
+
+keep_compiled()
 
 __all__ = [
     "Apply",

@@ -1,0 +1,63 @@
+"""The folder in which JAX keeps what it compiled, so that a second process need not compile it again."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import platform
+import stat
+from pathlib import Path
+
+import jax
+import pooch
+
+log = logging.getLogger("croton")
+
+# The environment variable that names another folder, or says no: "0", "no", "off" or nothing at all.
+VARIABLE = "CROTON_COMPILE_CACHE"
+
+
+def processor() -> str:
+    """What machine code made here may rely on: the machine, and the processor's features where they are told."""
+    features = ""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as told:
+            features = next((line for line in told if line.lower().startswith(("flags", "features"))), "")
+    except OSError:
+        log.debug("the processor's features are not told here; its name has to do")
+    named = f"{platform.machine()} {platform.processor()} {features}"
+    return hashlib.sha256(named.encode()).hexdigest()[:12]
+
+
+def folder() -> Path | None:
+    """Where to keep compiled programs: in the user's cache, by JAX's version and the processor; None if not wanted."""
+    said = os.environ.get(VARIABLE)
+    if said is not None:
+        return None if said.lower() in ("", "0", "no", "off") else Path(said)
+    return Path(pooch.os_cache("croton"), "compiled", f"jax-{jax.__version__}-{processor()}")
+
+
+def keep_compiled() -> None:
+    """Let JAX keep what it compiles, where nobody else has said whether and where.
+
+    The folder is the user's alone. Nothing happens if it cannot be made or belongs to somebody else: then programs are
+    compiled anew in each process. JAX keeps what takes a second or more to compile, and reads files back with care for
+    damaged ones.
+    """
+    if jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
+        return
+    place = folder()
+    if place is None:
+        return
+    try:
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        known = place.stat()
+    except OSError as error:
+        log.debug("no folder for compiled programs: %s", error)
+        return
+    if hasattr(os, "getuid") and (known.st_uid != os.getuid() or known.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
+        log.warning("%s belongs to others or can be written by them: compiled programs are not kept there", place)
+        return
+    if os.access(place, os.W_OK):
+        jax.config.update("jax_compilation_cache_dir", str(place))
