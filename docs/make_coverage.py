@@ -17,6 +17,7 @@ TESTS = ("tests/nets", "tests/compat", "tests/estimators", "tests/test_estimator
 # Section, then its rows: key and what is promised. Keys are the contract's own numbers.
 ROWS: dict[str, dict[str, str]] = {
     "Building a network": {
+        "1.1": "the modules and their names, for old programs",
         "1.2": "constructors of the seven models, with and without layers",
         "1.3": "layers as sizes, tuples, dicts, names of forms, layers",
         "1.4": "names of layers, outputs and parameters",

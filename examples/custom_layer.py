@@ -36,7 +36,14 @@ def learn(train, valid, form, hidden, epochs):
     if form == "radial":  # begin with images as centres
         net.find("hid1", "centres").set_value(train[0][:hidden])
     net.train(
-        train, valid, algo="adam", learning_rate=5e-3, validate_every=1, max_updates=epochs, batch_size=57, progress=False
+        train,
+        valid,
+        algo="adam",
+        learning_rate=5e-3,
+        validate_every=1,
+        max_updates=epochs,
+        batch_size=57,
+        progress=False,
     )
     return net
 

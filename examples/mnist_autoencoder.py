@@ -55,9 +55,8 @@ def main(data, data_dir, hidden, noise, epochs, plot):
         net = learn(train, valid, hidden, level, epochs)
         measured = measure(net, test, noise)
         errors[name] = measured["denoised"]
-        click.echo(
-            f"trained {name}: of the error {measured['with noise']:.4f} of the noise, {measured['denoised']:.4f} remains"
-        )
+        click.echo(f"mean squared error of noisy images {measured['with noise']:.4f}")
+        click.echo(f"what a net trained {name} makes of them: {measured['denoised']:.4f}")
         if plot and level:
             seeing.plot_weights(net, filename=plot)
     return errors

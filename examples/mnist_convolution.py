@@ -2,6 +2,8 @@
 
     python examples/mnist_convolution.py                            MNIST, three seeds; missing files are downloaded
     python examples/mnist_convolution.py --data digits --seeds 1    scikit-learn's digits: seconds, no network needed
+
+Two convolutions with pooling, a hidden layer, and dropout; trained by Adam with a rate that falls to zero.
 """
 
 import math
@@ -33,7 +35,7 @@ def build(side, seed):
             {"form": "conv2", "size": size, "filter_size": window, "std_w": math.sqrt(2 / fan), "std_b": 0},
             {"form": "pool2", "pool_size": 2},
         ]
-    layers += ["flat", {"size": 128, "std_b": 0}, {"size": 10, "std_b": 0}]
+    layers += ["flat", {"name": "dense", "size": 128, "std_b": 0}, {"size": 10, "std_b": 0}]
     return nets.convolution.Classifier(layers, rng=seed)
 
 
@@ -51,7 +53,7 @@ def learn(train, valid, epochs, seed, progress=True):
         max_updates=epochs,
         validate_every=1,
         patience=epochs,
-        dropout={"hid*:out": 0.2},
+        dropout={"dense:out": 0.4},
         progress=progress,
     )
     return net

@@ -17,11 +17,11 @@ from croton import nets
 
 def make_data(examples, seed=0):
     """Training, validation and test pairs, 99 % of the labels being 0."""
-    x, y = make_classification(
-        examples, n_features=20, n_informative=10, weights=[0.99], flip_y=0, random_state=seed
-    )
+    x, y = make_classification(examples, n_features=20, n_informative=10, weights=[0.99], flip_y=0, random_state=seed)
     x_rest, x_test, y_rest, y_test = train_test_split(x, y, test_size=0.25, stratify=y, random_state=seed)
-    x_train, x_valid, y_train, y_valid = train_test_split(x_rest, y_rest, test_size=0.2, stratify=y_rest, random_state=seed)
+    x_train, x_valid, y_train, y_valid = train_test_split(
+        x_rest, y_rest, test_size=0.2, stratify=y_rest, random_state=seed
+    )
     return (x_train, y_train), (x_valid, y_valid), (x_test, y_test)
 
 

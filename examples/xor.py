@@ -1,6 +1,8 @@
 """Exclusive or, the smallest problem that needs a hidden layer: solved from each of ten seeds.
 
     python examples/xor.py
+
+A solution is a net whose prediction is on the right side of one half for all four examples.
 """
 
 import click

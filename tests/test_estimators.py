@@ -23,7 +23,8 @@ from croton.estimators import NetClassifier, NetRegressor, NetTransformer, base
 ALL = [NetClassifier, NetRegressor, NetTransformer]
 
 
-@parametrize_with_checks([cls(max_epochs=100) for cls in ALL])
+# One minibatch, and few of them: each new shape costs a compilation, whatever is learned.
+@parametrize_with_checks([cls(learning_rate=0.01, batch_size=512, max_epochs=60) for cls in ALL])
 def test_scikit_learn_checks(estimator: Any, check: Any) -> None:
     check(estimator)
 
@@ -242,6 +243,15 @@ def test_weights_must_weigh(iris: Any) -> None:
         net.fit(X, y, sample_weight=-np.ones(len(y)))
     with pytest.raises(NotFittedError):
         net.predict(X)
+
+
+def test_a_fit_that_fails_leaves_what_was_learned(sure: Any, iris: Any) -> None:
+    X, _ = iris
+    before, net = dict(vars(sure)), sure
+    with pytest.raises(ValueError, match="least populated class"):
+        net.set_params(validation_fraction=0.1).fit(X[:9, :2], list("aabbccdde"))
+    net.set_params(validation_fraction=0.0)
+    assert vars(net) == before and net.predict(X).shape == (150,)
 
 
 def test_a_layer_that_is_not_there_is_refused_before_training() -> None:

@@ -56,7 +56,8 @@ def test_momentum(nesterov):
 
 
 def test_gradients_are_clipped_elementwise_or_by_norm():
-    for keyword, expected in (("max_gradient_elem", [2.0, 0.0]), ("max_gradient_norm", [3 - 3 / 10**0.5, -1 + 1 / 10**0.5])):
+    short = 3 - 3 / 10**0.5, -1 + 1 / 10**0.5
+    for keyword, expected in (("max_gradient_elem", [2.0, 0.0]), ("max_gradient_norm", short)):
         x, loss = square()
         downhill.minimize(loss, None, algo="sgd", learning_rate=1, max_updates=1, **{keyword: 1})
         np.testing.assert_allclose(x.get_value(), expected, rtol=1e-12)
@@ -64,11 +65,11 @@ def test_gradients_are_clipped_elementwise_or_by_norm():
         list(downhill.build("sgd", square()[1]).get_updates(gradient_clip=1))
 
 
-def test_esgd_and_adam_bring_a_loss_down_in_float32(monkeypatch):
-    monkeypatch.setattr(croton.config, "floatX", "float64")
+def test_esgd_and_adam_bring_a_loss_down_in_float32():
     for algo in ("esgd", "adam"):
         x, loss = square(dtype="float32")
-        train, _ = downhill.minimize(loss, None, algo=algo, learning_rate=0.1, max_updates=20)
+        with croton.config(floatX="float64"):
+            train, _ = downhill.minimize(loss, None, algo=algo, learning_rate=0.1, max_updates=20)
         assert train["loss"] < 9 and x.get_value().dtype == "float32"
 
 
@@ -94,7 +95,7 @@ def test_an_algorithm_of_ones_own():
 
 
 def test_updates_for_a_function_of_ones_own():
-    x, loss = square()
+    _, loss = square()
     step = croton.function([], loss, updates=list(downhill.build("sgd", loss).get_updates(learning_rate=0.25)))
     np.testing.assert_allclose([step(), step(), step()], [10, 2.5, 0.625])
 
@@ -117,9 +118,16 @@ def test_the_best_parameters_are_kept_where_there_are_validation_data():
     results = {}
     for given in (valid, None):
         w, x, loss = linear()
-        pairs = list(downhill.build("sgd", loss, [w], [x]).iterate(
-            [train], given if given is None else [given], learning_rate=0.01, validate_every=1, patience=2, max_updates=30
-        ))
+        pairs = list(
+            downhill.build("sgd", loss, [w], [x]).iterate(
+                [train],
+                given if given is None else [given],
+                learning_rate=0.01,
+                validate_every=1,
+                patience=2,
+                max_updates=30,
+            )
+        )
         results[given is None] = len(pairs), float(w.get_value())
     # w comes nearest to 1 after 5 steps of 0.02 * (10 - w); three validations later patience ends.
     assert results[False][0] < 30 and abs(results[False][1] - 1) < 0.1
@@ -127,7 +135,7 @@ def test_the_best_parameters_are_kept_where_there_are_validation_data():
 
 
 def test_batches_may_be_given_as_they_are():
-    w, x, loss = linear()
+    _, _, loss = linear()
     batches = [[np.array([1.0, 3.0])], [np.array([5.0])]]
     train, _ = downhill.build("sgd", loss).minimize(batches, learning_rate=0.0, max_updates=1)
     assert train["loss"] == pytest.approx((1 + 9 + 25) / 3)

@@ -413,3 +413,10 @@ def test_log(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "croton.nets"):
         regularizers.WeightL2("*.w", 0.5).log()
     assert caplog.messages == ["regularizer 0.5 * WeightL2(*.w)"]
+
+
+def test_a_number_alone_is_a_regularizers_weight() -> None:
+    made = Regularizer.build("weight_l2", 0.01)
+    assert (made.weight, made.pattern) == (0.01, None)
+    assert Regularizer.build("gaussiannoise", 0.5).pattern == "*:out"
+    assert Regularizer.build("hidden_l1", "hid1:out", 0.2).pattern == "hid1:out"

@@ -45,7 +45,9 @@ def install(floatX: str | None = None) -> None:
     for root in ("theano", "theanets", "downhill"):
         if root in sys.modules and not _ours(root):
             where = getattr(sys.modules[root], "__file__", "elsewhere")
-            raise ImportError(f"{root} has been imported already, from {where}: call croton.compat.install() before that")
+            raise ImportError(
+                f"{root} has been imported already, from {where}: call croton.compat.install() before that"
+            )
     if _finder in sys.meta_path:
         if floatX is not None:
             config.floatX = floatX

@@ -45,7 +45,8 @@ def enable_default_logging(default_level: Any = "INFO", **_: Any) -> None:
     root = logging.getLogger()
     root.setLevel(default_level)
     # The engine below tells of devices that it has looked for in vain: nothing that programs of old were told.
-    logging.getLogger("jax").setLevel("WARNING")
+    engine = logging.getLogger("jax")
+    engine.setLevel(engine.level or "WARNING")
     if not any(getattr(handler, "of_climate", False) for handler in root.handlers):
         handler = logging.StreamHandler(sys.stdout)
         handler.setFormatter(logging.Formatter(FORMAT, "%H:%M:%S"))

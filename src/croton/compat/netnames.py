@@ -14,9 +14,7 @@ _MODELS = _in("croton.nets.feedforward", "Autoencoder Classifier Regressor")
 _BASE = _in("croton.nets.layers", "Layer Input Concatenate Flatten Product Reshape")
 _FORWARD = _in("croton.nets.layers", "Feedforward Classifier Tied")
 _WINDOWS = _in("croton.nets.layers", "Convolution Conv1 Conv2 Pool1 Pool2")
-_RECURRENT = _in(
-    "croton.nets.layers", "Recurrent RNN RRNN MRNN LSTM GRU Clockwork MUT1 SCRN Bidirectional BCRNN"
-)
+_RECURRENT = _in("croton.nets.layers", "Recurrent RNN RRNN MRNN LSTM GRU Clockwork MUT1 SCRN Bidirectional BCRNN")
 
 _DOWNHILL = "croton.compat.downhill"
 _OPTIMIZER = _in(_DOWNHILL, "build Optimizer")

@@ -16,7 +16,7 @@ class _Trainer:
 
     def itertrain(self, train: Any, valid: Any = None, **kwargs: Any) -> Iterator[Any]:
         """As ``Network.itertrain``."""
-        return self.network.itertrain(train, valid, algo=self.way, subalgo=self.algo, **kwargs)  # type: ignore[no-any-return]
+        return self.network.itertrain(train, valid, algo=self.way, subalgo=self.algo, **kwargs)
 
 
 class DownhillTrainer(_Trainer):
@@ -24,7 +24,7 @@ class DownhillTrainer(_Trainer):
 
     def itertrain(self, train: Any, valid: Any = None, **kwargs: Any) -> Iterator[Any]:
         """As ``Network.itertrain``."""
-        return self.network.itertrain(train, valid, algo=self.algo, **kwargs)  # type: ignore[no-any-return]
+        return self.network.itertrain(train, valid, algo=self.algo, **kwargs)
 
 
 class SupervisedPretrainer(_Trainer):

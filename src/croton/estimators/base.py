@@ -78,6 +78,17 @@ class NetEstimator(BaseEstimator):
 
     # --- training ---
 
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        """While it lasts, an error leaves the estimator as it was."""
+        before = dict(self.__dict__)
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
     def _learn(self, X: Any, targets: Sequence[Any], above: Sequence[Any], weights: Any, strata: Any = None) -> None:
         """Train a new network from ``X`` to ``targets``; ``above`` are the layers on the hidden ones.
 
@@ -161,7 +172,7 @@ class NetEstimator(BaseEstimator):
         return self._by_rows(self._like_fitted(X), method, *arguments)
 
     def _like_fitted(self, X: Any) -> Any:
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         return validate_data(self, X, accept_sparse="csr", dtype=self._dtype(), reset=False)
 
     def _by_rows(self, X: Any, method: str, *arguments: Any) -> np.ndarray:

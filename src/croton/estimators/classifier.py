@@ -46,7 +46,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):
 
     >>> import numpy as np
     >>> X = np.array([[0.0, 1.0], [1.0, 0.0]] * 20)
-    >>> net = NetClassifier(hidden=(8,), random_state=0).fit(X, ['no', 'yes'] * 20)
+    >>> net = NetClassifier(hidden=((8, 'tanh'),), learning_rate=0.02, random_state=0).fit(X, ['no', 'yes'] * 20)
     >>> net.predict([[1, 0], [0, 1]]), net.predict_proba(X).shape
     (array(['yes', 'no'], dtype='<U3'), (40, 2))
     """
@@ -91,18 +91,19 @@ class NetClassifier(ClassifierMixin, NetEstimator):
 
         ``sample_weight``: of shape (n,), from 0 up; a weight of 2 counts as much as the row twice.
 
-        Raises ValueError or TypeError for data and parameters that do not fit; what was learned before then stays.
+        Raises ValueError or TypeError for data and parameters that do not fit; the estimator is then as it was.
         """
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32])
-        check_classification_targets(y)
-        classes, labels = np.unique(y, return_inverse=True)
-        weights = row_weights(sample_weight, X)
-        if self.class_weight is not None:
-            balance = compute_sample_weight(self.class_weight, y).astype(X.dtype)
-            weights = row_weights(balance if weights is None else balance * weights, X)
-        labels = labels.astype("int32")
-        self._learn(X, [labels], [len(classes)], weights, strata=labels)
-        self.classes_ = classes
+        with self._all_or_nothing():
+            X, y = validate_data(self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32])
+            check_classification_targets(y)
+            classes, labels = np.unique(y, return_inverse=True)
+            weights = row_weights(sample_weight, X)
+            if self.class_weight is not None:
+                balance = compute_sample_weight(self.class_weight, y).astype(X.dtype)
+                weights = row_weights(balance if weights is None else balance * weights, X)
+            labels = labels.astype("int32")
+            self._learn(X, [labels], [len(classes)], weights, strata=labels)
+            self.classes_ = classes
         return self
 
     def predict(self, X: Any) -> np.ndarray:

@@ -34,12 +34,13 @@ class NetRegressor(RegressorMixin, NetEstimator):
 
         ``sample_weight`` and errors as of ``NetClassifier.fit``. What ``predict`` gives has the form of ``y``.
         """
-        X, y = validate_data(
-            self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], multi_output=True, y_numeric=True
-        )
-        goal = y.reshape(len(y), -1).astype(X.dtype)
-        self._learn(X, [goal], [goal.shape[1]], row_weights(sample_weight, X))
-        self._flat = y.ndim == 1
+        with self._all_or_nothing():
+            X, y = validate_data(
+                self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], multi_output=True, y_numeric=True
+            )
+            goal = y.reshape(len(y), -1).astype(X.dtype)
+            self._learn(X, [goal], [goal.shape[1]], row_weights(sample_weight, X))
+            self._flat = y.ndim == 1
         return self
 
     def predict(self, X: Any) -> np.ndarray:

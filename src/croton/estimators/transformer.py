@@ -77,9 +77,10 @@ class NetTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEstim
 
         ``sample_weight`` and errors as of ``NetClassifier.fit``; KeyError for a ``layer`` that is not there.
         """
-        X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32])
-        above = ["tied"] * len(listed(self.hidden)) if self.tied else [X.shape[1]]
-        self._learn(X, [], above, row_weights(sample_weight, X))
+        with self._all_or_nothing():
+            X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32])
+            above = ["tied"] * len(listed(self.hidden)) if self.tied else [X.shape[1]]
+            self._learn(X, [], above, row_weights(sample_weight, X))
         return self
 
     def _look(self, network: Network) -> None:
@@ -94,7 +95,7 @@ class NetTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NetEstim
 
         Raises ValueError where the codes have another width than the layer.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         X = check_array(X, dtype=self._dtype())
         if X.shape[1] != self._n_features_out:
             raise ValueError(

@@ -13,7 +13,7 @@ from croton import tensor as T
 from croton.compat.downhill.optimizer import COMMON, Optimizer, Pair
 from croton.compile import shared
 from croton.gradient import grad as gradient
-from croton.graph.core import Apply, Op, SharedVariable, Variable
+from croton.graph.core import Apply, Op, Variable
 from croton.nets.training import optimizers
 from croton.tensor.random import RandomStreams
 
@@ -58,19 +58,21 @@ class _Known(Optimizer):
         self._streams = RandomStreams(13)
         super()._prepare(**kwargs)
 
-    def _get_updates_for(self, param: SharedVariable, grad: Variable) -> Iterator[Pair]:
+    def _get_updates_for(self, param: Any, grad: Any) -> Iterator[Pair]:
         curved = [self._hessian_product(param, grad)] if self.algorithm == "esgd" else []
         with jax.enable_x64(True):
             state = self._transformation.init(jnp.asarray(param.get_value()))
         leaves, form = jax.tree.flatten(state)
         kept = [shared(np.asarray(leaf), name=f"{param.name}_{self.algorithm}{k}") for k, leaf in enumerate(leaves)]
-        step, *after = Transformed(self._transformation, form, bool(curved)).make_node(
-            T.cast(grad, param.dtype), param, *curved, *kept
-        ).outputs
+        step, *after = (
+            Transformed(self._transformation, form, bool(curved))
+            .make_node(T.cast(grad, param.dtype), param, *curved, *kept)
+            .outputs
+        )
         yield from zip(kept, after, strict=True)
-        yield param, -step
+        yield param, T.neg(step)
 
-    def _hessian_product(self, param: SharedVariable, grad: Variable) -> Variable:
+    def _hessian_product(self, param: Any, grad: Any) -> Any:
         v = self._streams.normal(param.shape, ndim=param.ndim, dtype=param.dtype)
         return gradient(T.sum(grad * v), param, consider_constant=[v], disconnected_inputs="ignore")
 

@@ -24,9 +24,9 @@ class _Blocks(Rows):
 class Dataset(data.Dataset):
     """Minibatches of arrays, or those that a callable returns. As downhill.Dataset.
 
-    Arguments, as of ``croton.nets.training.data.Dataset``: ``inputs``, ``name``, ``batch_size`` (32), ``iteration_size``,
-    ``axis`` (0), ``rng``. Each batch holds consecutive examples, always the same; only the order of the batches changes.
-    A callable's batches are given out as they come.
+    Arguments, as of ``croton.nets.training.data.Dataset``: ``inputs``, ``name``, ``batch_size`` (32),
+    ``iteration_size``, ``axis`` (0), ``rng``. Each batch holds consecutive examples, always the same; only the order of
+    the batches changes. A callable's batches are given out as they come.
 
     >>> import numpy as np
     >>> sorted(x.tolist() for x, in Dataset(np.arange(5), batch_size=2, rng=1))

@@ -22,7 +22,7 @@ from croton.nets.training.loop import Best, Monitors, Schedule
 from croton.nets.training.progress import Progress
 from croton.settings import config
 
-Pair = tuple[SharedVariable, Variable]
+Pair = tuple[Any, Any]
 
 # The hyper-parameters of every optimizer.
 COMMON = {
@@ -42,18 +42,18 @@ class Optimizer(metaclass=Registrar):
     """Minimizes a loss by steps on its parameters. As downhill.Optimizer.
 
     Arguments:
-      ``loss``: a scalar expression. ``params``: the shared variables to change; by default all with real values that the
-      loss depends on. ``inputs``: the variables that batches give values to; by default those the loss depends on.
+      ``loss``: a scalar expression. ``params``: the shared variables to change; by default all with real values that
+      the loss depends on. ``inputs``: the variables that batches give values to; by default those it depends on.
       ``updates``: pairs, for shared variables of the loss's own. ``monitors``: a dict, or pairs, from names to scalar
       expressions. ``monitor_gradients``: whether to watch the squared norm of each gradient.
 
     A subclass with ``_get_updates_for(param, grad)`` is an algorithm, known by its lower-cased name: it yields
-    (``param``, what to take off it), and (shared variable, new value) for what it remembers; ``shared_like`` makes such.
+    (``param``, what to take off it), and (shared variable, new value) for what it remembers, as ``shared_like`` makes.
 
     >>> import numpy, croton
     >>> x = croton.shared(numpy.array([3.0, -1.0]), name='x')
     >>> train, _ = build('sgd', (x ** 2).sum()).minimize(learning_rate=0.25, max_updates=3)
-    sgd ...
+    validation ...
     >>> train['loss'], x.get_value()
     (0.625, array([ 0.375, -0.125]))
     """
@@ -63,8 +63,8 @@ class Optimizer(metaclass=Registrar):
     def __init__(
         self,
         loss: Any,
-        params: Iterable[SharedVariable] | None = None,
-        inputs: Iterable[Variable] | None = None,
+        params: Iterable[Any] | None = None,
+        inputs: Iterable[Any] | None = None,
         updates: Any = (),
         monitors: Any = (),
         monitor_gradients: bool = False,
@@ -76,7 +76,9 @@ class Optimizer(metaclass=Registrar):
         self._params = list(params or ()) or [p for p in found if p not in changed and np.dtype(p.dtype).kind == "f"]
         self._inputs = found_inputs if inputs is None else list(inputs)
         if not self._params:
-            raise ValueError("the loss depends on no shared variable with real values: there is nothing to minimize it by")
+            raise ValueError(
+                "the loss depends on no shared variable with real values: there is nothing to minimize it by"
+            )
         pairs = monitors.items() if isinstance(monitors, Mapping) else monitors
         self._monitors: list[tuple[str, Any]] = [("loss", loss), *pairs]
         if monitor_gradients:
@@ -107,7 +109,7 @@ class Optimizer(metaclass=Registrar):
                 else:
                     yield variable, value
 
-    def _moved(self, param: SharedVariable, step: Any) -> Iterator[Pair]:
+    def _moved(self, param: Any, step: Any) -> Iterator[Pair]:
         change = -step
         if self.momentum:
             velocity = shared_like(param, "vel")
@@ -116,10 +118,12 @@ class Optimizer(metaclass=Registrar):
             change = self.momentum * faster - step if self.nesterov else faster
         yield param, T.cast(param + change, param.dtype)
 
-    def _get_updates_for(self, param: SharedVariable, grad: Variable) -> Iterator[tuple[SharedVariable, Any]]:
+    def _get_updates_for(self, param: Any, grad: Any) -> Iterator[Pair]:
         raise NotImplementedError(f"{type(self).__name__} has no _get_updates_for, which says how a parameter changes")
 
-    def _differentiate(self, params: Sequence[SharedVariable] | None = None) -> Iterator[tuple[SharedVariable, Variable]]:
+    def _differentiate(
+        self, params: Sequence[SharedVariable] | None = None
+    ) -> Iterator[tuple[SharedVariable, Variable]]:
         """(parameter, gradient), each gradient clipped on its own: its elements, else its norm."""
         wanted = self._params if params is None else list(params)
         for param, g in zip(wanted, gradient(self._loss, wanted), strict=True):
@@ -158,7 +162,9 @@ class Optimizer(metaclass=Registrar):
             if key in own:
                 continue
             if key not in others:
-                raise TypeError(f"{type(self).__name__} has no hyper-parameter {key!r}: {nearest(key, {*own, *others})}")
+                raise TypeError(
+                    f"{type(self).__name__} has no hyper-parameter {key!r}: {nearest(key, {*own, *others})}"
+                )
             warnings.warn(f"{key}= has no effect on {type(self).__name__}", stacklevel=4)
             del kwargs[key]
 
@@ -174,11 +180,11 @@ class Optimizer(metaclass=Registrar):
     ) -> Iterator[tuple[Monitors, Monitors]]:
         """Minimize, yielding (training monitors, validation monitors) after each pass over ``train``.
 
-        ``train``, ``valid``: a ``Dataset``, an iterable of batches, or a list of arrays; None for a loss without inputs.
-        Without ``valid`` the training data are validated on. Validation comes before the first pass and every
-        ``validate_every`` passes; more than ``patience`` validations in a row without a relative ``min_improvement`` end
-        it, as do ``max_updates`` passes and Ctrl-C. In the end the parameters are those of the best validation if there
-        are validation data, else the last.
+        ``train``, ``valid``: a ``Dataset``, an iterable of batches, or a list of arrays; None for a loss without
+        inputs. Without ``valid`` the training data are validated on. Validation comes before the first pass and every
+        ``validate_every`` passes; more than ``patience`` validations in a row without a relative ``min_improvement``
+        end it, as do ``max_updates`` passes and Ctrl-C. In the end the parameters are those of the best validation if
+        there are validation data, else the last.
         """
         self._compile(**kwargs)
         schedule = Schedule(self.patience, self.validate_every, self.min_improvement, max_updates)
@@ -327,8 +333,8 @@ def minimize(
 ) -> tuple[Monitors, Monitors] | None:
     """Minimize ``loss`` over data, and return the last (training monitors, validation monitors). As downhill.minimize.
 
-    ``train``, ``valid``: a ``Dataset``, or what one is made of, in batches of ``batch_size``, so many of them in a pass.
-    The rest as for ``Optimizer`` and its ``iterate``.
+    ``train``, ``valid``: a ``Dataset``, or what one is made of: batches of ``batch_size``, and so many of them in a
+    pass. The rest as for ``Optimizer`` and its ``iterate``.
     """
     made = []
     for name, given, count in (("train", train, train_batches), ("valid", valid, valid_batches)):
@@ -338,16 +344,15 @@ def minimize(
     return optimizer.minimize(*made, **kwargs)
 
 
-def find_inputs_and_params(node: Variable) -> tuple[list[Variable], list[SharedVariable]]:
+def find_inputs_and_params(node: Variable) -> tuple[list[Any], list[Any]]:
     """(the variables that need a value from outside, the shared variables) that an expression depends on."""
     return explicit_inputs([node]), [v for v in edge([node]) if isinstance(v, SharedVariable)]
 
 
-def shared_like(param: SharedVariable, suffix: str, init: Any = 0) -> SharedVariable:
+def shared_like(param: Any, suffix: str, init: Any = 0) -> Any:
     """A shared variable of a parameter's shape and type, filled with ``init``, called ``{parameter}_{suffix}``."""
     value = np.zeros_like(param.get_value()) + np.asarray(init, param.dtype)
-    made: SharedVariable = shared(value, name=f"{param.name}_{suffix}", broadcastable=param.broadcastable)
-    return made
+    return shared(value, name=f"{param.name}_{suffix}", broadcastable=param.broadcastable)
 
 
 def as_float(x: Any) -> Any:

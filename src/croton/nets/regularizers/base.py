@@ -56,7 +56,7 @@ class Regularizer(metaclass=Registrar):
         given: list[Any] = list(args)
         if len(given) == 1 and isinstance(given[0], int | float) and not isinstance(given[0], bool):
             given, kwargs = [], {"weight": given[0], **kwargs}
-        return cls.get_class(key)(*given, **kwargs)
+        return Registrar.build(cls, key, *given, **kwargs)
 
     @property
     def _name(self) -> str:

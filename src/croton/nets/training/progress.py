@@ -55,6 +55,7 @@ class Progress:
         self._told = 0.0
         self.began()
         self._pending: str | None = None
+        self._paced = False
 
     @property
     def _moving(self) -> bool:
@@ -100,7 +101,8 @@ class Progress:
         self._step_at = now, done
         seconds = max(now - self._epoch_began, 1e-9)
         parts = [f"{self.name} {epoch}"]
-        if total:
+        known, self._paced = self._paced, True
+        if total and known:
             filled = round(12 * min(done / total, 1))
             left = pace * max(total - done, 0)
             whole = left + (last - epoch - 1) * pace * total if last is not None else left
