@@ -84,7 +84,7 @@ def test_models_can_be_empty_and_grown(model):
         model().predict(X)
 
 
-@pytest.mark.contract("1.5 inputs")
+@pytest.mark.contract("1.5 inputs", "10.29")
 def test_inputs_by_name_layer_list_output_and_dict():
     net = nets.Regressor(
         [
@@ -218,7 +218,7 @@ def test_a_changed_network_is_seen():
     assert not np.allclose(net.predict(X), before)
 
 
-@pytest.mark.contract("7 several inputs")
+@pytest.mark.contract("7 several inputs", "10.28")
 def test_several_inputs_are_given_by_name_or_in_order():
     net = nets.Regressor([2, dict(form="input", name="more", size=3), dict(size=4, inputs=("in", "more")), 1])
     more = np.ones((4, 3))

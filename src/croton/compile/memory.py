@@ -22,7 +22,12 @@ def compiled(lowered: Any) -> Any:
     The text decides everything but the place where the program runs, so the default device is part of the key.
     """
     text = lowered.as_text().encode()
-    key = (hashlib.sha256(text).digest(), lowered.in_tree, lowered.out_tree, str(jax.config.values.get("jax_default_device")))
+    key = (
+        hashlib.sha256(text).digest(),
+        lowered.in_tree,
+        lowered.out_tree,
+        str(jax.config.values.get("jax_default_device")),
+    )
     with _guard:
         if key in _kept:
             _kept.move_to_end(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -12,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from croton.compile.alike import Body, body
 from croton.compile.host import HostPlan
 from croton.compile.layout import plain
 from croton.compile.lower import Lowering, NeedsValue
@@ -105,10 +107,18 @@ class Program:
         self.quick: Callable[[list[Any]], Sequence[Any]] | None = None
         self._compiled_before = False
         self._compiled: dict[Any, tuple[Callable[..., Any], list[Any], bool]] = {}
+        self.body: Body | None = None
 
     def _is_checked(self, wanted: Sequence[Variable]) -> bool:
         """Whether the running program may find an index or a label wrong: then it must not consume what it updates."""
         return any(v not in self.plan.fixed for n in toposort(wanted) for v in getattr(n.op, "checked", _nothing)(n))
+
+    def share(self) -> None:
+        """From now on use, and leave behind, what is compiled for equal graphs on other shared variables."""
+        if not (self.planned or self.eager or self.tells):
+            self.body = body(self.inputs, self.shared, [*self.outputs, *self.news])
+        if self.body is not None:
+            self._compiled, self._compiled_before = self.body.compiled, True
 
     # --- one call ---
 
@@ -206,9 +216,13 @@ class Program:
         errors: list[Any] = []
         first, last = len(self.inputs) + self.first_updated, len(self.inputs) + len(self.shared)
 
+        # A program that others use too must not hold this one, and with it the values of its variables.
+        trace = self.trace if self.body is None else partial(evaluate, self.body, len(self.outputs))
+        planned = self.planned
+
         def traced(*arguments: Any) -> Any:
-            starts = arguments[last] if self.planned else None
-            outputs, news, flags = self.trace(key, starts, arguments[:last], errors)
+            starts = arguments[last] if planned else None
+            outputs, news, flags = trace(key, starts, arguments[:last], errors)
             return (outputs, *news, flags)
 
         consumes = not self.checked and sum(a.nbytes for a in arguments[first:last]) >= DONATED
@@ -224,25 +238,11 @@ class Program:
     def trace(self, key: Any, starts: Any, leaves: Sequence[Any], errors: list[Any]) -> Any:
         """(outputs, new shared values, flags of the checks) from traced leaves; ``errors`` gets what the flags mean."""
         self.traces += 1
-        lowering = Lowering(self.plan.bounds(key, starts), self.plan.settled(key))
-        env = dict(zip([*self.inputs, *self.shared], leaves, strict=True))
-        lowering.evaluate([*self.outputs, *self.news], env)
-        outputs = [on_device(plain(lowering.value(v, env))) for v in self.outputs]
-        news = self._own([on_device(plain(lowering.value(v, env))) for v in self.news], leaves)
-        errors[:] = [error for _, error in lowering.checks]
-        flags = jnp.stack([jnp.asarray(c) for c, _ in lowering.checks]) if errors else ()
-        return outputs, news, flags
+        return evaluate(self, len(self.outputs), key, starts, leaves, errors)
 
-    def _own(self, news: Sequence[Any], leaves: Sequence[Any]) -> list[Any]:
-        """New shared values that share their buffers with nothing else."""
-        taken = {id(leaf) for leaf in jax.tree.leaves(leaves)}
-        parts, form = jax.tree.flatten(news)
-        owned = []
-        for new in parts:
-            owned.append(jnp.copy(new) if id(new) in taken else new)
-            taken.add(id(new))
-        made: list[Any] = jax.tree.unflatten(form, owned)
-        return made
+    @property
+    def wanted(self) -> list[Variable]:
+        return [*self.outputs, *self.news]
 
     def _eager_lowering(self) -> Lowering:
         if isinstance(self.mode, NanGuardMode):
@@ -264,6 +264,29 @@ class Program:
         outputs = [lowering.value(v, env) for v in self.outputs]
         store(self.written, [fitted(jax.tree.map(jnp.array, lowering.value(v, env))) for v in self.news])
         return outputs
+
+
+def evaluate(of: Program | Body, count: int, key: Any, starts: Any, leaves: Sequence[Any], errors: list[Any]) -> Any:
+    """``Program.trace``; the first ``count`` of what is wanted are outputs, the others new shared values."""
+    lowering = Lowering(of.plan.bounds(key, starts), of.plan.settled(key)) if isinstance(of, Program) else Lowering()
+    env = dict(zip([*of.inputs, *of.shared], leaves, strict=True))
+    lowering.evaluate(of.wanted, env)
+    values = [on_device(plain(lowering.value(v, env))) for v in of.wanted]
+    errors[:] = [error for _, error in lowering.checks]
+    flags = jnp.stack([jnp.asarray(c) for c, _ in lowering.checks]) if errors else ()
+    return values[:count], _own(values[count:], leaves), flags
+
+
+def _own(news: Sequence[Any], leaves: Sequence[Any]) -> list[Any]:
+    """New shared values that share their buffers with nothing else."""
+    taken = {id(leaf) for leaf in jax.tree.leaves(leaves)}
+    parts, form = jax.tree.flatten(news)
+    owned = []
+    for new in parts:
+        owned.append(jnp.copy(new) if id(new) in taken else new)
+        taken.add(id(new))
+    made: list[Any] = jax.tree.unflatten(form, owned)
+    return made
 
 
 def _nothing(_: Any) -> tuple[Variable, ...]:

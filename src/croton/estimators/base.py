@@ -147,7 +147,7 @@ class NetEstimator(BaseEstimator):
 
     def _run(self, network: Network, data: Any, valid: Any, options: Mapping[str, Any]) -> None:
         """Train until the loss stays where it is, and note how it went."""
-        stop: dict[str, Any] = {"validate_every": 2**31}
+        stop: dict[str, Any] = {"validate_every": 0}
         if valid is not None:
             stop = {"validate_every": 1, "patience": self.patience, "min_improvement": self.tol}
             stop["max_updates"] = self.max_epochs
@@ -156,7 +156,7 @@ class NetEstimator(BaseEstimator):
         best, since = np.inf, 0
         for now, judged in network.itertrain(data, valid, **stop, **options):
             losses.append(now["loss"])
-            validated.append(judged["loss"])
+            validated.append(judged.get("loss", np.nan))
             better = now["loss"] < (best - self.tol * abs(best) if np.isfinite(best) else np.inf)
             best, since = (now["loss"], 0) if better else (best, since + 1)
             if valid is None and (len(losses) >= self.max_epochs or since > self.patience):

@@ -61,7 +61,9 @@ class Autoencoder(Network):
         def make() -> Any:
             given = T.TensorType(self.inputs[0].type.dtype, (False,) * np.ndim(z))("z")
             outputs, _ = self.build_graph(given={name: given})
-            return function([given], outputs["out"], name="decode", on_unused_input="ignore")
+            run = function([given], outputs["out"], name="decode", on_unused_input="ignore")
+            run._program.share()
+            return run
 
         run = self._cached(("decode", name, np.ndim(z)), kwargs, make)
         return run(np.asarray(z, self.inputs[0].type.dtype))

@@ -273,7 +273,9 @@ class Network:
                 if name not in outputs:
                     raise UnknownName(f"the network has no output {name!r}: {nearest(name, outputs)}")
             wanted = [outputs[n] for n in chosen]
-            return chosen, function(self.inputs, wanted, updates=updates, on_unused_input="ignore", name="predict")
+            run = function(self.inputs, wanted, updates=updates, on_unused_input="ignore", name="predict")
+            run._program.share()
+            return chosen, run
 
         return self._cached(None if names is None else tuple(names), kwargs, make)
 

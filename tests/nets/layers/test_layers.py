@@ -163,7 +163,7 @@ def test_factors_are_the_root_of_the_size_rounded_up(size: int) -> None:
     assert (factors - 1) ** 2 < size <= factors**2
 
 
-@pytest.mark.contract("1.7 errors")
+@pytest.mark.contract("1.7 errors", "10.43")
 @pytest.mark.parametrize(
     "form, said, words",
     [

@@ -52,8 +52,8 @@ def connected(layer: Any, **given: Any) -> tuple[Any, list[Any], dict[str, Any],
     return x, states, {k.partition(":")[2]: v for k, v in outputs.items()}, updates
 
 
-@pytest.mark.contract("states: one step at a time")
-@pytest.mark.contract("masks")
+@pytest.mark.contract("9 carried state")
+@pytest.mark.contract("9 masks")
 @cases(*CELLS)
 def test_steps_and_padding_change_nothing(said: dict[str, Any]) -> None:
     layer, mask = make(**said, mask="real"), T.dmatrix("mask")
@@ -81,7 +81,7 @@ def test_steps_and_padding_change_nothing(said: dict[str, Any]) -> None:
         np.testing.assert_allclose(held, wanted, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.contract("masks")
+@pytest.mark.contract("9 masks")
 @pytest.mark.contract("10.2")
 @cases(
     {"form": "lstm", "direction": "Backwards"},
@@ -96,7 +96,7 @@ def test_a_backward_loop_begins_at_the_last_real_step(said: dict[str, Any]) -> N
     np.testing.assert_allclose(whole[:1, 1:4], run(X[:1, 1:4], np.ones((1, 3, 1))), rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.contract("states: carry")
+@pytest.mark.contract("9 carried state")
 @cases({"form": "lstm", "size": 1}, {"form": "clockwork", "periods": (2, 3), "size": 2})
 def test_carried_states_make_one_sequence_of_two_calls(said: dict[str, Any]) -> None:
     layer, plain, x = make(**said, carry=True), make(**said), T.dtensor3("x")

@@ -166,9 +166,12 @@ def test_a_ragged_last_batch_costs_one_more_program_and_epochs_none(monkeypatch)
     passes = []
     original = engine.Pass.__post_init__
     monkeypatch.setattr(engine.Pass, "__post_init__", lambda self: (original(self), passes.append(self))[0])
-    losses(nets.Regressor([3, 2]), batch_size=8, max_updates=3, validate_every=1)
-    training, validation = passes
-    assert (training.program.traces, validation.program.traces) == (2, 2)
+    for _ in range(2):
+        losses(nets.Regressor([3, 7, 2]), batch_size=8, max_updates=3, validate_every=1)
+    training, validation, again, validated = passes
+    assert (training.steps.traces, validation.steps.traces) == (2, 2)
+    # A network of the same shape, with values of its own, shares the programs.
+    assert again.steps is training.steps and validated.steps is validation.steps
 
 
 # --- data ---

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -15,7 +16,7 @@ import optax
 
 from croton.compile import function
 from croton.compile.memory import compiled
-from croton.compile.program import store, to_device, turn
+from croton.compile.program import evaluate, store, to_device, turn
 from croton.graph.core import SharedVariable, Variable
 from croton.nets.training.data import Block, Dataset, pick
 from croton.settings import config
@@ -38,6 +39,66 @@ class Carry:
 jax.tree_util.register_dataclass(Carry, ["params", "optimizer", "states", "sums", "failed"], [])
 
 
+class Steps:
+    """The programs that make many steps in one call: functions of arrays, which hold no values themselves.
+
+    ``trace``: (key, starts, leaves, errors) -> (outputs, new states, flags of the checks), the graph of one minibatch.
+    ``places``: for each of its shared values, in which list of the carry it is, and where there. ``sizes``: the numbers
+    of values, gradients and products among the outputs, which come after the weight.
+    """
+
+    def __init__(
+        self, trace: Any, places: Sequence[tuple[int, int]], sizes: tuple[int, int, int], optimizer: Any
+    ) -> None:
+        self.trace, self.places, self.sizes, self.optimizer = trace, places, sizes, optimizer
+        self.errors: list[Any] = []
+        #: How often the loop has been traced: once for each combination of shapes.
+        self.traces = 0
+        self._run = jax.jit(self._loop, static_argnums=6)
+        self._programs: dict[Any, Any] = {}
+
+    def __call__(self, arguments: list[Any], axis: int) -> Carry:
+        """The carry after the steps from ``first`` to ``last``: (arrays, order, first, last, fixed values, carry)."""
+        key = (axis, *[(a.shape, str(a.dtype)) for a in jax.tree.leaves(arguments) if hasattr(a, "shape")])
+        program = self._programs.get(key)
+        if program is None:
+            if len(self._programs) >= config.structures_kept:
+                self._programs.pop(next(iter(self._programs)))
+            program = self._programs[key] = compiled(self._run.lower(*arguments, axis))
+        carry: Carry = program(*arguments)
+        return carry
+
+    def _loop(self, arrays: Any, order: Any, first: Any, last: Any, fixed: Any, carry: Carry, axis: int) -> Carry:
+        self.traces += 1
+
+        def body(k: Any, carry: Carry) -> Carry:
+            rows = jax.lax.dynamic_index_in_dim(order, k, keepdims=False)
+            return self._step([pick(a, rows, k, axis) for a in arrays], fixed, carry)
+
+        return jax.lax.fori_loop(first, last, body, carry)
+
+    def _step(self, batch: Sequence[Any], fixed: Any, carry: Carry) -> Carry:
+        lists = (carry.params, carry.states, fixed)
+        outputs, states, flags = self.trace((), None, [*batch, *[lists[i][k] for i, k in self.places]], self.errors)
+        failed = carry.failed
+        if self.errors:
+            now = jnp.where(flags.all(), -1, jnp.argmin(flags)).astype("int32")
+            failed = jnp.where(failed < 0, now, failed)
+        return self.advanced(outputs, replace(carry, states=states, failed=failed))
+
+    def advanced(self, outputs: Sequence[Any], carry: Carry) -> Carry:
+        """The carry after a step whose outputs are these."""
+        values, gradients, _ = self.sizes
+        weight = outputs[0].astype("float64")
+        sums = carry.sums + jnp.stack([weight, *[weight * v.astype("float64") for v in outputs[1 : 1 + values]]])
+        if self.optimizer is None:
+            return replace(carry, sums=sums)
+        slopes, products = list(outputs[1 + values : 1 + values + gradients]), list(outputs[1 + values + gradients :])
+        extra = {"hessian_vector": products} if products else {}
+        steps, optimizer = self.optimizer.update(slopes, carry.optimizer, carry.params, **extra)
+        return replace(carry, sums=sums, params=optax.apply_updates(carry.params, steps), optimizer=optimizer)
+
+
 @dataclass
 class Pass:
     """Minibatches through one graph, with or without steps of an optimizer.
@@ -45,7 +106,8 @@ class Pass:
     ``variables`` are fed from the data; ``weight`` says how much a minibatch counts in the averages of ``values``;
     ``updates`` belong to the graph. With an ``optimizer`` the ``params`` are stepped by ``gradients`` (and
     ``products``, the Hessian's with random vectors, where the algorithm asks for them). The shared variables in
-    ``carried`` hold a state for each example of a batch: zeros at the beginning of a pass.
+    ``carried`` hold a state for each example of a batch: zeros at the beginning of a pass. Passes with equal graphs and
+    an equal ``identity``, which tells the optimizer, share their programs; None for one that shares nothing.
     """
 
     variables: Sequence[Variable]
@@ -57,9 +119,9 @@ class Pass:
     products: Sequence[Variable] = ()
     optimizer: Any = None
     carried: Sequence[SharedVariable] = ()
+    identity: Any = None
     _device: dict[int, tuple[Any, Any]] = field(default_factory=dict)
     _pace: dict[Any, float] = field(default_factory=dict)
-    _programs: dict[Any, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         outputs = [self.weight, *self.values, *self.gradients, *self.products]
@@ -73,8 +135,7 @@ class Pass:
                 raise ValueError(f"an update of a layer changes the parameter {p}, which the optimizer changes too")
         self._states = list(updated)
         self._fixed = [v for v in self.program.shared if v not in updated and v not in self.params]
-        self._errors: list[Any] = []
-        self._run = jax.jit(self._loop, static_argnums=6)
+        self.steps = self._made_steps()
 
     # --- what a pass begins with ---
 
@@ -158,10 +219,10 @@ class Pass:
             carry = replace(carry, states=self._fitted(carry.states, block))
             if self.program.eager or self.program.planned:
                 return self._one_by_one(block, first, last, carry)
-            carry = self._compiled(block, [arrays, block.table, first, last, _values(self._fixed), carry])
+            carry = self.steps([arrays, block.table, first, last, _values(self._fixed), carry], block.axis)
             jax.block_until_ready(carry)
         if (failed := int(carry.failed)) >= 0:
-            raise self._errors[failed]()
+            raise self.steps.errors[failed]()
         return carry
 
     def _placed(self, array: Any, block: Block) -> Any:
@@ -181,48 +242,21 @@ class Pass:
             for v, s in zip(self._states, states, strict=True)
         ]
 
-    def _compiled(self, block: Block, arguments: list[Any]) -> Carry:
-        """The carry after the steps from ``first`` to ``last`` of these arguments, by a program made for the shapes."""
-        key = (_key(block), block.table.shape)
-        if key not in self._programs:
-            if len(self._programs) >= config.structures_kept:
-                self._programs.pop(next(iter(self._programs)))
-            self._programs[key] = compiled(self._run.lower(*arguments, block.axis))
-        carry: Carry = self._programs[key](*arguments)
-        return carry
-
-    def _loop(self, arrays: Any, order: Any, first: Any, last: Any, fixed: Any, carry: Carry, axis: int) -> Carry:
-        def body(k: Any, carry: Carry) -> Carry:
-            rows = jax.lax.dynamic_index_in_dim(order, k, keepdims=False)
-            return self._step([pick(a, rows, k, axis) for a in arrays], fixed, carry)
-
-        return jax.lax.fori_loop(first, last, body, carry)
-
-    def _step(self, batch: Sequence[Any], fixed: Any, carry: Carry) -> Carry:
-        known = {
-            **dict(zip(self._fixed, fixed, strict=True)),
-            **dict(zip(self.params, carry.params, strict=True)),
-            **dict(zip(self._states, carry.states, strict=True)),
-        }
-        leaves = [*batch, *[known[v] for v in self.program.shared]]
-        outputs, states, flags = self.program.trace((), None, leaves, self._errors)
-        failed = carry.failed
-        if self._errors:
-            now = jnp.where(flags.all(), -1, jnp.argmin(flags)).astype("int32")
-            failed = jnp.where(failed < 0, now, failed)
-        return self._advanced(outputs, replace(carry, states=states, failed=failed))
-
-    def _advanced(self, outputs: Sequence[Any], carry: Carry) -> Carry:
-        """The carry after a step whose outputs are these."""
-        count = 1 + len(self.values)
-        weight = outputs[0].astype("float64")
-        sums = carry.sums + jnp.stack([weight, *[weight * v.astype("float64") for v in outputs[1:count]]])
-        if self.optimizer is None:
-            return replace(carry, sums=sums)
-        gradients = list(outputs[count : count + len(self.params)])
-        extra = {"hessian_vector": list(outputs[count + len(self.params) :])} if self.products else {}
-        steps, optimizer = self.optimizer.update(gradients, carry.optimizer, carry.params, **extra)
-        return replace(carry, sums=sums, params=optax.apply_updates(carry.params, steps), optimizer=optimizer)
+    def _made_steps(self) -> Steps:
+        """The steps; those of an earlier pass where graph and optimizer are equal."""
+        if self.identity is not None:
+            self.program.share()
+        body = self.program.body
+        places = _places(self.program.shared, (self.params, self._states, self._fixed))
+        sizes = len(self.values), len(self.gradients), len(self.products)
+        if body is None:
+            return Steps(self.program.trace, places, sizes, self.optimizer)
+        key = self.identity, tuple(places), sizes
+        if key not in body.kept:
+            count = len(self.program.outputs)
+            body.kept[key] = Steps(partial(evaluate, body, count), places, sizes, self.optimizer)
+        steps: Steps = body.kept[key]
+        return steps
 
     def _one_by_one(self, block: Block, first: int, last: int, carry: Carry) -> Carry:
         """Steps of a graph that no program can hold whole, because a shape or a choice in it depends on the data."""
@@ -231,11 +265,17 @@ class Pass:
             for k in range(first, last):
                 store([v.container for v in (*self.params, *self._states)], [*carry.params, *carry.states])
                 outputs = [jnp.asarray(o) for o in self.program(block.batch(k))]
-                carry = self._advanced(outputs, replace(carry, states=_values(self._states)))
+                carry = self.steps.advanced(outputs, replace(carry, states=_values(self._states)))
         except BaseException:
             store([v.container for v in (*self.params, *self._states)], before)
             raise
         return carry
+
+
+def _places(shared: Sequence[Any], lists: Sequence[Sequence[Any]]) -> list[tuple[int, int]]:
+    """For each shared variable, in which list it is, and where there."""
+    known = {v: (i, k) for i, variables in enumerate(lists) for k, v in enumerate(variables)}
+    return [known[v] for v in shared]
 
 
 def _values(variables: Sequence[SharedVariable]) -> list[Any]:

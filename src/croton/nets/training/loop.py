@@ -25,7 +25,8 @@ class Schedule:
     """How long to train: the keywords of ``train`` with their defaults.
 
     Validated every ``validate_every`` epochs, training ends when more than ``patience`` validations in a row have not
-    brought the loss down by the share ``min_improvement``, or after ``max_updates`` epochs.
+    brought the loss down by the share ``min_improvement``, or after ``max_updates`` epochs. With ``validate_every=0``
+    there is no validation, and the last parameters stand.
     """
 
     patience: float = 5
@@ -34,7 +35,7 @@ class Schedule:
     max_updates: int | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("patience", 0), ("validate_every", 1), ("min_improvement", 0), ("max_updates", 0)):
+        for name, least in (("patience", 0), ("validate_every", 0), ("min_improvement", 0), ("max_updates", 0)):
             value = getattr(self, name)
             if value is None and name == "max_updates":
                 continue
@@ -134,7 +135,7 @@ class Training:
         limit = self.schedule.max_updates
         if limit is not None and self.epoch >= limit:
             return None
-        if self._carry is None and self.epoch % self.schedule.validate_every == 0 and self._impatient():
+        if self._carry is None and self._due_to_validate() and self._impatient():
             self.progress.say("patience elapsed")
             return None
         monitors = self._train()
@@ -142,13 +143,17 @@ class Training:
             self._validate()
         return monitors, dict(self.seen)
 
+    def _due_to_validate(self) -> bool:
+        often = self.schedule.validate_every
+        return bool(often) and self.epoch % often == 0
+
     def _impatient(self) -> bool:
         self._validate()
         return self.best.count - self.best.at > self.schedule.patience
 
     def _validate(self) -> None:
         """Validate the present parameters, unless that has been done."""
-        if self.validated == self.epoch:
+        if self.validated == self.epoch or not self.schedule.validate_every:
             return
         carry = begun = self.validation.begin()
         for carry, *_ in self.validation.over(self.valid, begun):  # noqa: B007

@@ -128,6 +128,9 @@ def _pass(network: Network, regularizers: Sequence[Any], options: Options, train
         squares = grad(loss, params, disconnected_inputs="ignore")
         monitors += [(f"grad({p.name})", T.sum(T.sqr(g))) for p, g in zip(params, squares, strict=True)]
     values = [value for _, value in monitors]
+    # A schedule is a function, of which nobody knows whether it equals another.
+    alike = not any(callable(v) for v in options.hyper.values())
+    steps["identity"] = (trains, options.algo, repr(sorted(options.hyper.items()))) if alike else None
     made = Pass(network.variables, weight, values, updates, params, carried=network._carried(), **steps)
     return [name for name, _ in monitors], made
 
