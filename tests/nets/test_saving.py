@@ -440,6 +440,7 @@ def test_a_pickle_runs_nothing_that_is_not_croton_s(tmp_path):
         (safetensors.numpy.save({"w": np.ones(3)}), "without croton's description"),
         (b"\x20\0\0\0\0\0\0\0{'a': 1}", "looks like safetensors, cut off or damaged"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "content",
 )
 @pytest.mark.contract("7 load")
 def test_a_file_that_is_no_network_says_what_it_is(content, what, tmp_path):
