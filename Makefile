@@ -8,7 +8,7 @@ demo: .venv/.plot
 	$(BIN)/python examples/logistic_sgd.py --data digits --out demo --plot demo/logistic_sgd.png
 
 test: .venv/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 lint: .venv/.dev
 	$(BIN)/ruff check

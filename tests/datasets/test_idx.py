@@ -49,6 +49,7 @@ IMAGES = idx(np.arange(12, dtype=np.uint8).reshape(3, 2, 2))
         (gzip.compress(IMAGES)[:-8] + b"\1" * 8, "damaged gzip file.*CRC"),
         (gzip.compress(IMAGES)[:10] + b"\xff" * 20, "damaged gzip file"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "content",
 )
 def test_a_damaged_file_is_named_with_what_was_found(tmp_path, content, message):
     path = tmp_path / "train-images-idx3-ubyte"

@@ -166,3 +166,25 @@ def test_an_experiment_wraps_a_network():
         nets.Experiment(3)
     with pytest.raises(FileNotFoundError):
         nets.Experiment("no such file.pkl")
+
+
+@pytest.mark.contract("7 Autoencoder")
+def test_decode_checks_and_regularizes():
+    net = nets.Autoencoder([4, (3, "logistic"), 4])
+    z = net.encode(X)
+    assert not np.allclose(net.decode(z, output_noise=5.0), net.decode(z))
+    with pytest.raises(TypeError, match="output_noise"):
+        net.decode(z, outputnoise=5.0)
+    with pytest.raises(ValueError, match="z"):
+        net.decode(z[:, :2])
+    with pytest.raises(nets.ConfigurationError, match="'hid1:pre'"):
+        net.decode(z, "hid1:pre")
+
+
+@pytest.mark.contract("1.6 tied")
+def test_a_tied_layer_with_inputs_of_its_own_comes_back(tmp_path):
+    net = nets.Autoencoder([4, 3, (3, "tanh")])
+    net.add_layer(nets.layers.Tied(net.layers[1], inputs={"hid1:out": 3}, name="back"))
+    net.set_loss("mse")
+    net.save(tmp_path / "net.pkl")
+    np.testing.assert_array_equal(nets.Network.load(tmp_path / "net.pkl").predict(X), net.predict(X))

@@ -323,3 +323,31 @@ def test_the_base_layer_hands_its_input_on():
     np.testing.assert_array_equal(values["hid1:out"], X)
     outputs, updates = nets.Layer(2, 2).transform({"out": T.matrix()})
     assert list(outputs) == ["out"] and updates == []
+
+
+@pytest.mark.contract("1.9 float type")
+def test_a_network_keeps_its_float_type_when_the_setting_changes():
+    with croton.config(floatX="float64"):
+        net = nets.recurrent.Regressor([2, (3, "lstm"), dict(form="clockwork", size=2, periods=(1, 2)), 1])
+    s = np.ones((2, 3, 2))
+    assert net.predict(s).dtype == "float64"
+    np.testing.assert_allclose(net.predict_step(s)[0], net.predict(s))
+    assert net.train([s, s[..., :1]], algo="sgd", max_updates=1, progress=False) is not None
+    net.set_loss("mae")
+    assert net.losses[0]._target.dtype == "float64"
+
+
+def test_regularizers_given_as_objects_may_change():
+    noise = nets.regularizers.GaussianNoise("hid1:out", weight=0.0)
+    net = nets.Regressor([2, 3, 1])
+    quiet = net.predict(X, regularizers=[noise])
+    noise.weight = 9.0
+    assert not np.allclose(net.predict(X, regularizers=[noise]), quiet)
+
+
+@pytest.mark.contract("4 several losses")
+def test_each_target_has_a_name_of_its_own():
+    net = nets.Regressor([2, 3, 1])
+    net.add_loss("mse", output_name="hid1:out")
+    net.add_loss("mse", output_name="hid1:pre")
+    assert [v.name for v in net.variables] == ["in", "target", "target_hid1", "target_hid1_pre"]

@@ -19,9 +19,13 @@ _guard = threading.Lock()
 def compiled(lowered: Any) -> Any:
     """The executable of what ``jax.jit(...).lower(...)`` gave: a kept one where the same text was compiled before.
 
-    The text decides everything but the place where the program runs, so the default device is part of the key.
+    The text decides everything but the place where the program runs, so the default device is part of the key. A
+    program that calls back into Python is compiled for itself.
     """
     text = lowered.as_text().encode()
+    if b"callback" in text:
+        # Of a function of Python's that a program calls, the text tells nothing but a number.
+        return lowered.compile()
     key = (
         hashlib.sha256(text).digest(),
         lowered.in_tree,

@@ -118,7 +118,9 @@ class Program:
         if not (self.planned or self.eager or self.tells):
             self.body = body(self.inputs, self.shared, [*self.outputs, *self.news])
         if self.body is not None:
-            self._compiled, self._compiled_before = self.body.compiled, True
+            # Equal graphs may be asked for different outputs and updates.
+            asked = len(self.outputs), self.first_updated
+            self._compiled, self._compiled_before = self.body.compiled.setdefault(asked, {}), True
 
     # --- one call ---
 

@@ -17,6 +17,7 @@ from croton.nets.layers import Layer
 from croton.nets.losses import Loss
 from croton.nets.network import Network
 from croton.nets.regularizers import Regularizer
+from croton.nets.seeing import plot_history, plot_weights
 from croton.nets.util import ConfigurationError, Error, LayerError
 
 __all__ = [
@@ -37,6 +38,8 @@ __all__ = [
     "feedforward",
     "layers",
     "losses",
+    "plot_history",
+    "plot_weights",
     "recurrent",
     "regularizers",
     "util",

@@ -108,6 +108,12 @@ def _layer_spec(layer: Layer, network: Network, custom: Custom) -> dict[str, Any
     except ConfigurationError as error:
         raise ConfigurationError(f"{where}: {error}") from None
     _check_form(Layer, layer, spec, where)
+    foreign = [str(p.name) for p in layer.activate.params if not str(p.name).startswith(f"{layer.name}.")]
+    if foreign:
+        raise ConfigurationError(
+            f"{where}: its activation has the parameters {', '.join(foreign)} of another layer: "
+            "give each layer an activation of its own, by name"
+        )
     partner = getattr(layer, "partner", None)
     if isinstance(partner, Layer) and partner not in network.layers:
         raise ConfigurationError(

@@ -12,8 +12,11 @@ from croton import sparse
 from croton import tensor as T
 from croton.compile import function
 from croton.graph.core import Variable
+from croton.nets import regularizers as regularizing
+from croton.nets.checking import Expected, accept_all
 from croton.nets.layers import Layer
 from croton.nets.network import Network, r_squared
+from croton.nets.util import ConfigurationError
 from croton.sparse.types import SparseType
 
 
@@ -55,18 +58,31 @@ class Autoencoder(Network):
         return self._rng.binomial(1, z).astype("uint8")
 
     def decode(self, z: Any, layer: Any = None, **kwargs: Any) -> np.ndarray:
-        """The network's output when the layer's output is ``z``: ``decode(encode(x))`` is ``predict(x)``."""
+        """The network's output when the layer's output is ``z``: ``decode(encode(x))`` is ``predict(x)``.
+
+        ``layer`` as for ``encode``. Keywords are regularizers. Raises ConfigurationError for an output other than a
+        layer's ``out``, from which the network does not go on; ValueError for a ``z`` that does not fit.
+        """
         name = self._full_name(layer)
+        short = name.partition(":")[2]
+        if short != "out":
+            raise ConfigurationError(
+                f"decode: the network goes on from a layer's output out, and not from {name!r}: encode without :{short}"
+            )
+        shape = self._layer(name).shape
+        (checked,) = accept_all([Expected("z", 1 + len(shape), self.dtype, shape=shape)], [z], "decode")
 
         def make() -> Any:
-            given = T.TensorType(self.inputs[0].type.dtype, (False,) * np.ndim(z))("z")
-            outputs, _ = self.build_graph(given={name: given})
-            run = function([given], outputs["out"], name="decode", on_unused_input="ignore")
+            given = T.TensorType(self.dtype, (False,) * checked.ndim)("z")
+            with self.typed():
+                regularizers = regularizing.from_kwargs(self, **kwargs)
+            outputs, updates = self.build_graph(regularizers, given={name: given})
+            regularizing.check_matched(regularizers, outputs, self.layers)
+            run = function([given], outputs["out"], updates=updates, name="decode", on_unused_input="ignore")
             run._program.share()
             return run
 
-        run = self._cached(("decode", name, np.ndim(z)), kwargs, make)
-        return run(np.asarray(z, self.inputs[0].type.dtype))
+        return self._cached(("decode", name), kwargs, make)(checked)
 
     def _full_name(self, layer: Any) -> str:
         found = self._layer(len(self.layers) // 2 if layer is None else layer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from croton.nets.layers import Input, Layer
 from croton.nets.losses import Loss
 from croton.nets.registry import UnknownName, nearest
 from croton.nets.util import ConfigurationError, as_random_state
+from croton.settings import config
 
 
 class Network:
@@ -70,17 +71,18 @@ class Network:
         ``layer`` says. Raises what the layer's form raises; LayerError for an input that is no earlier layer;
         ConfigurationError for a name that is taken. The network is unchanged then.
         """
-        made = spec.build_layer(
-            {} if layer is None else layer,
-            self.layers,
-            defaults={
-                "name": "out" if is_output else f"hid{len(self.layers)}",
-                "activation": self.DEFAULT_OUTPUT_ACTIVATION if is_output else "relu",
-                "rng": self._rng,
-            },
-            first={"name": f"in{len(self.layers)}" if self.layers else "in", "ndim": self.INPUT_NDIM},
-            extra=kwargs,
-        )
+        with self.typed():
+            made = spec.build_layer(
+                {} if layer is None else layer,
+                self.layers,
+                defaults={
+                    "name": "out" if is_output else f"hid{len(self.layers)}",
+                    "activation": self.DEFAULT_OUTPUT_ACTIVATION if is_output else "relu",
+                    "rng": self._rng,
+                },
+                first={"name": f"in{len(self.layers)}" if self.layers else "in", "ndim": self.INPUT_NDIM},
+                extra=kwargs,
+            )
         if any(made.name == other.name for other in self.layers):
             raise ConfigurationError(f"two layers are called {made.name!r}: pass another name=")
         self.layers.append(made)
@@ -102,7 +104,8 @@ class Network:
         form = said.pop("form", "mse")
         said.setdefault("output_name", self._last().output_name())
         said.setdefault("target", self._default_target())
-        made = Loss.build(form, **said)
+        with self.typed():
+            made = Loss.build(form, **said)
         self._share_target(made)
         self.losses.append(made)
 
@@ -118,6 +121,15 @@ class Network:
     def _default_target(self) -> Any:
         return self.OUTPUT_NDIM
 
+    @property
+    def dtype(self) -> str:
+        """The network's float type: that of its inputs, or ``config.floatX`` where there are none yet."""
+        return str(self.inputs[0].dtype) if self.inputs else config.floatX
+
+    def typed(self) -> AbstractContextManager[Any]:
+        """A context in which ``config.floatX`` is the network's own type."""
+        return config(floatX=self.dtype)
+
     def _share_target(self, made: Loss) -> None:
         """One target for all losses of an output; another name for that of another output."""
         for other in self.losses:
@@ -130,10 +142,14 @@ class Network:
                     and other._weights.type == made._weights.type
                 ):
                     made._weights = other._weights
-        taken = [v for v in self.variables]
+        known = self.variables
+        names = [v.name for v in known]
         for v in (made._target, made._weights):
-            if v is not None and v not in taken and any(v.name == t.name for t in taken):
-                v.name = f"{v.name}_{made.output_name.partition(':')[0]}"
+            if v is not None and v not in known and v.name in names:
+                layer, _, output = made.output_name.partition(":")
+                base = f"{v.name}_{layer}" + (f"_{output}" if output != "out" else "")
+                number = next(k for k in range(1, len(names) + 2) if (base if k == 1 else f"{base}{k}") not in names)
+                v.name = base if number == 1 else f"{base}{number}"
 
     def _last(self) -> Layer:
         if not self.layers:
@@ -203,21 +219,23 @@ class Network:
         """
         outputs: dict[str, Variable] = dict(given or {})
         updates: list[tuple[SharedVariable, Variable]] = []
-        for layer in self.layers:
-            made, changes = layer.connect(outputs)
-            for regularizer in regularizers:
-                regularizer.modify_graph(made)
-            made.update({k: v for k, v in (given or {}).items() if k in made})
-            outputs.update(made)
-            updates.extend(changes)
-            if isinstance(layer, Input):
-                outputs[layer.name] = outputs[layer.output_name()]
-            outputs["out"] = outputs[layer.output_name()]
+        with self.typed():
+            for layer in self.layers:
+                made, changes = layer.connect(outputs)
+                for regularizer in regularizers:
+                    regularizer.modify_graph(made)
+                made.update({k: v for k, v in (given or {}).items() if k in made})
+                outputs.update(made)
+                updates.extend(changes)
+                if isinstance(layer, Input):
+                    outputs[layer.name] = outputs[layer.output_name()]
+                outputs["out"] = outputs[layer.output_name()]
         return outputs, updates
 
     def _regularized(self, kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Variable], list[Any]]:
         """(regularizers, outputs, updates) for these regularizer keywords."""
-        regularizers = regularizing.from_kwargs(self, **kwargs)
+        with self.typed():
+            regularizers = regularizing.from_kwargs(self, **kwargs)
         outputs, updates = self.build_graph(regularizers)
         regularizing.check_matched(regularizers, outputs, self.layers)
         return regularizers, outputs, updates
@@ -230,9 +248,10 @@ class Network:
     def _objective(self, regularizers: Sequence[Any], outputs: Mapping[str, Variable]) -> Variable:
         if not self.losses:
             raise ConfigurationError("the network has no loss: add one with set_loss")
-        terms = [loss.weight * loss(outputs) for loss in self.losses]
-        terms += [r.weight * term for r in regularizers if (term := r.loss(self.layers, outputs)) is not None]
-        return sum(terms[1:], terms[0])
+        with self.typed():
+            terms = [loss.weight * loss(outputs) for loss in self.losses]
+            terms += [r.weight * term for r in regularizers if (term := r.loss(self.layers, outputs)) is not None]
+            return sum(terms[1:], terms[0])
 
     def monitors(self, **kwargs: Any) -> list[tuple[str, Variable]]:
         """(name, expression) of what training watches besides the loss: ``err``, and what ``monitors=`` asks for.
@@ -256,9 +275,13 @@ class Network:
     # --- functions ---
 
     def _cached(self, purpose: Any, kwargs: Mapping[str, Any], make: Any) -> Any:
-        """What ``make`` makes, kept until layers or losses change."""
+        """What ``make`` makes, kept until layers or losses change; not for keywords that can change themselves."""
+        if not _plain(list(kwargs.values())):
+            return make()
         key = (purpose, repr(sorted(kwargs.items())), tuple(self.layers), tuple(self.losses))
         if key not in self._functions:
+            if len(self._functions) >= config.structures_kept:
+                self._functions.pop(next(iter(self._functions)))
             self._functions[key] = make()
         return self._functions[key]
 
@@ -491,6 +514,15 @@ class Network:
         from croton.nets.seeing import plot
 
         return plot(self, filename)
+
+
+def _plain(value: Any) -> bool:
+    """Whether a keyword's value is numbers and text, in lists and dicts perhaps."""
+    if isinstance(value, Mapping):
+        return _plain(list(value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_plain, value))
+    return value is None or isinstance(value, str | int | float | np.number)
 
 
 def _listed(layers: Any) -> list[Any]:

@@ -44,7 +44,7 @@ class Recurrent(Network):
 
         def make() -> tuple[dict[str, int], Any]:
             sizes = self._states()
-            given = {name: T.matrix(name) for name in sizes}
+            given = {name: T.matrix(name, dtype=self.dtype) for name in sizes}
             outputs, updates = self.build_graph(given=given)
             wanted = [outputs[self._last().output_name()], *[outputs[f"{name[:-1]}n"] for name in sizes]]
             run = function(
@@ -76,7 +76,7 @@ class Recurrent(Network):
         sizes, run = self._stepper()
         rows = arrays[0].shape[0]
         if state is None:
-            state = {name: np.zeros((rows, size), config.floatX) for name, size in sizes.items()}
+            state = {name: np.zeros((rows, size), self.dtype) for name, size in sizes.items()}
         for name, size in sizes.items():
             if name not in state or np.shape(state[name]) != (rows, size):
                 raise ValueError(

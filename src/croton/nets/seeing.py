@@ -170,11 +170,12 @@ def plot_history(history: Iterable[tuple[Mapping[str, float], Mapping[str, float
 
 def plot_weights(
     weights: Any,
+    filename: Any = None,
+    *,
     layer: int | str = 1,
     param: int | str = "w",
     shape: Sequence[int] | None = None,
     columns: int | None = None,
-    filename: Any = None,
 ) -> Any:
     """Weights as images, side by side: zero is grey, the largest value of each image is white, the most negative black.
 

@@ -48,12 +48,12 @@ def _computing(cls: Any, layers: Sequence[Layer], keywords: dict[str, Any], said
     previous = layers[-1]
     if issubclass(cls, Tied):
         keywords["partner"] = partner(layers, said.get("partner"))
-        for key in ("size", "shape", "inputs"):
+        for key in ("size", "shape"):
             keywords.pop(key, None)
         if "name" not in said:
             keywords.pop("name")
     given = keywords.pop("inputs", None)
-    if issubclass(cls, Tied):
+    if issubclass(cls, Tied) and (given is None or (isinstance(given, Mapping) and list(given) == ["out"])):
         # By its alias, so that the layer can also stand on another one: layerwise training moves it.
         inputs, shapes = {"out": previous.size}, {"out": previous.shape}
     else:

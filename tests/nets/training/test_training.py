@@ -10,6 +10,7 @@ import threading
 import numpy as np
 import pytest
 
+import croton
 import croton.tensor as T
 from croton import nets
 
@@ -210,6 +211,16 @@ class _Again:
 
     def __iter__(self):
         return iter(self.batches)
+
+
+@pytest.mark.contract("6.2 data")
+def test_a_generator_is_gone_through_once_and_training_ends_with_it():
+    net = nets.Regressor([3, 2])
+    batches = ([X[:10], Y[:10]] for _ in range(5))
+    pairs = list(net.itertrain(batches, algo="sgd", train_batches=2, progress=False))
+    assert len(pairs) == 3 and all(valid == {} for _, valid in pairs)
+    with pytest.raises(ValueError, match="ended"):
+        net.train(batches, train_batches=2, progress=False)
 
 
 @pytest.mark.contract("6.2 data")
@@ -496,3 +507,125 @@ def test_silence_lines_and_what_they_say(capsys):
     out = capsys.readouterr().out
     assert "validation 0 loss=" in out and "acc=" in out and "examples/s" in out and "rmsprop 2 " in out
     assert "\x1b" not in out
+
+
+# --- what once went wrong ---
+
+
+@pytest.mark.contract("9 resume")
+def test_one_data_set_for_both_and_a_cut_validation_resume_to_the_same_bits(tmp_path, monkeypatch):
+    from croton.nets.training import loop
+
+    def run(path, cut, both):
+        data = nets.Regressor([3, 5, 2], rng=2), loop.Dataset([X, Y], batch_size=8, rng=3)
+        net, train = data
+        heard = itertools.count()
+
+        def heed(self):
+            if next(heard) == cut:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(loop.Listening, "heed", heed)
+        more = {"valid": train} if both else {"valid": [X, Y], "valid_batches": 1}
+        keywords = {"algo": "adam", "learning_rate": 0.01, "max_updates": 4, "validate_every": 1, "progress": False}
+        got = [pair for pair in net.itertrain(train, resume=path, **more, **keywords)]
+        return got, values(net)
+
+    monkeypatch.setattr("croton.nets.training.engine.CALL", 1e-9)
+    for both in (True, False):
+        whole, expected = run(tmp_path / f"whole{both}", -1, both)
+        for cut in (1, 6, 11):
+            path = tmp_path / f"cut{both}{cut}"
+            run(path, cut, both)
+            rest, got = run(path, -1, both)
+            assert same(got, expected) and rest[-1] == whole[-1]
+
+
+def test_the_best_parameters_survive_a_function_that_consumes_buffers():
+    net = nets.Regressor([3, (300_000, "linear"), 2])
+    w = net.find("hid1", "w")
+    touch = croton.function([], [], updates=[(w, w * 1)])
+    for _ in net.itertrain(
+        [X, Y], [X, Y], algo="sgd", learning_rate=1e-9, validate_every=1, max_updates=2, progress=False
+    ):
+        touch()
+    assert np.isfinite(net.predict(X)).all()
+
+
+def test_programs_that_call_python_are_not_shared():
+    class Constant(croton.compile.UserOp):
+        itypes = (T.fmatrix,)
+        otypes = (T.fscalar,)
+
+        def __init__(self, value):
+            self.value = value
+
+        def perform(self, node, inputs, outputs):
+            outputs[0][0] = np.asarray(self.value, "f")
+
+    for value in (1.0, 2.0):
+        op = Constant(value)
+        train, _ = nets.Regressor([3, 4, 2]).train(
+            [X, Y], algo="sgd", max_updates=1, progress=False, monitors={"hid1:out": {"m": op}}
+        )
+        assert train["hid1:out:m"] == value
+
+
+@pytest.mark.contract("6.3 interrupt")
+def test_ctrl_c_ends_layerwise_training_too():
+    calls = itertools.count()
+
+    def batch():
+        if next(calls) == 3:
+            raise KeyboardInterrupt
+        return [X, LABELS]
+
+    net = nets.Classifier([3, 5, 4, 2])
+    keywords = {"algo": "layerwise", "subalgo": "sgd", "train_batches": 2, "valid": [X, LABELS], "max_updates": 3}
+    net.train(batch, progress=False, **keywords)
+    assert next(calls) == 4
+
+
+def test_a_refused_training_leaves_the_random_state(tmp_path):
+    path = tmp_path / "adam.pkl"
+    network().train([X, LABELS], save_progress=path, **{**KEYWORDS, "max_updates": 1})
+    for data, keywords in [
+        ([X, LABELS], {**KEYWORDS, "algo": "sgd", "resume": path}),
+        ([X * np.nan, LABELS], KEYWORDS),
+    ]:
+        net = network()
+        before = net._rng.get_state()[1].copy(), net._rng.get_state()[2]
+        with pytest.raises(ValueError):
+            net.train(data, **keywords)
+        assert np.array_equal(net._rng.get_state()[1], before[0]) and net._rng.get_state()[2] == before[1]
+
+
+@pytest.mark.contract("6.7 save_every")
+def test_save_every_takes_numbers_only(tmp_path):
+    path = tmp_path / "net.pkl"
+    training = nets.Regressor([3, 2]).itertrain([X, Y], save_progress=path, save_every=np.int64(1), progress=False)
+    next(training), next(training), next(training)
+    assert path.exists()
+    for wrong in ("5", -1, True):
+        with pytest.raises(ValueError, match="save_every"):
+            nets.Regressor([3, 2]).train([X, Y], save_progress=path, save_every=wrong, progress=False)
+
+
+@pytest.mark.contract("6.6 sample")
+def test_sampling_takes_targets_only_for_targets():
+    net = nets.Autoencoder([3, 4, 3], weighted=True)
+    net.train([X, np.ones_like(X)], algo="sample")
+    rows = net.find("out", "w").get_value()
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    assert all(np.isclose(unit, r, atol=1e-6).all(1).any() for r in rows)
+    labels = nets.Classifier([3, (4, "tanh"), 2])
+    before = labels.find("out", "w").get_value()
+    labels.train([X, LABELS], algo="sample")
+    np.testing.assert_array_equal(labels.find("out", "w").get_value(), before)
+
+
+def test_a_data_set_with_settings_of_its_own_is_told_of():
+    from croton.nets.training.data import Dataset
+
+    with pytest.warns(UserWarning, match="batch_size.*Dataset"):
+        nets.Regressor([3, 2]).train(Dataset([X, Y]), batch_size=3, max_updates=1, progress=False)

@@ -138,6 +138,11 @@ class Dataset:
     # --- what a checkpoint keeps ---
 
     @property
+    def once(self) -> bool:
+        """Whether the data can be gone through only once, as a generator can."""
+        return isinstance(self._source, Stream) and self._source.once
+
+    @property
     def resumable(self) -> bool:
         """Whether ``state`` and ``restore`` work: for arrays, not for callables and iterables."""
         return isinstance(self._source, Rows)

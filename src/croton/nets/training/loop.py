@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -16,6 +16,7 @@ from croton.nets.training import checkpoints
 from croton.nets.training.data import Dataset
 from croton.nets.training.engine import Carry, Pass
 from croton.nets.training.progress import Progress
+from croton.nets.training.sources import Exhausted
 
 Monitors = dict[str, float]
 
@@ -58,7 +59,9 @@ class Best:
         margin = abs(self.loss) * schedule.min_improvement if math.isfinite(self.loss) else 0
         # A loss that is no number is no improvement: every comparison with it is false.
         if self.loss - loss > margin or (self.params is None and math.isfinite(loss)):
-            self.loss, self.at, self.params = loss, self.count, list(params)
+            # A user's own function may consume the buffers of large parameters.
+            with jax.enable_x64(True):
+                self.loss, self.at, self.params = loss, self.count, [jnp.copy(p) for p in params]
             return True
         return False
 
@@ -107,6 +110,11 @@ class Training:
         self._optimizer: Any = None
         self._order: dict[str, Any] | None = None
         self._due = False
+        #: Whether Ctrl-C ended the training.
+        self.interrupted = False
+        # What was known of validations before the one that closes a training of ``max_updates`` epochs, which a longer
+        # one would not make.
+        self._open: tuple[Best, Monitors, int] | None = None
         self._listening = Listening()
 
     # --- the loop ---
@@ -138,8 +146,16 @@ class Training:
         if self._carry is None and self._due_to_validate() and self._impatient():
             self.progress.say("patience elapsed")
             return None
-        monitors = self._train()
+        try:
+            monitors = self._train()
+        except Exhausted:
+            if not self.epoch:
+                raise
+            self.progress.say("the data have ended")
+            self._carry = None
+            return None
         if self.epoch == limit:
+            self._open = replace(self.best), self.seen, self.validated
             self._validate()
         return monitors, dict(self.seen)
 
@@ -156,8 +172,15 @@ class Training:
         if self.validated == self.epoch or not self.schedule.validate_every:
             return
         carry = begun = self.validation.begin()
-        for carry, *_ in self.validation.over(self.valid, begun):  # noqa: B007
-            self._listening.heed()
+        place = _place(self.valid)
+        try:
+            for carry, *_ in self.validation.over(self.valid, begun):  # noqa: B007
+                self._listening.heed()
+        except BaseException:
+            # It will be done again from its beginning.
+            if place:
+                self.valid.restore(place)
+            raise
         self.seen = dict(zip(self.watched, self.validation.averages(carry), strict=True))
         better = self.best.offer(self.seen["loss"], self.training.current(), self.schedule)
         self.validated = self.epoch
@@ -196,6 +219,7 @@ class Training:
         self._settle("")
 
     def _interrupted(self) -> None:
+        self.interrupted = True
         with Uninterrupted():
             if self._carry is not None:
                 self.training.commit(self._carry)
@@ -221,19 +245,20 @@ class Training:
         """All that a training which goes on from here needs besides the network, as arrays and plain values."""
         carry = self._carry if self._carry is not None else self.training.begin(self._optimizer)
         order = self._order if self._carry is not None else _place(self.data)
+        best, seen, validated = self._open or (self.best, self.seen, self.validated)
         arrays: dict[str, Any] = {
             **{f"params/{k}": p for k, p in enumerate(carry.params)},
             **{f"optimizer/{k}": p for k, p in enumerate(jax.tree.leaves(carry.optimizer))},
             **{f"states/{k}": p for k, p in enumerate(carry.states)},
-            **{f"best/{k}": p for k, p in enumerate(self.best.params or ())},
+            **{f"best/{k}": p for k, p in enumerate(best.params or ())},
             "sums": carry.sums,
         }
         values = {
             "epoch": self.epoch,
             "done": self._done if self._carry is not None else None,
-            "best": [self.best.loss, self.best.at, self.best.count],
-            "seen": self.seen,
-            "validated": self.validated,
+            "best": [best.loss, best.at, best.count],
+            "seen": seen,
+            "validated": validated,
         }
         for name, state in (("data", order), ("valid", _place(self.valid))):
             for key, value in (state or {}).items():
@@ -253,9 +278,18 @@ class Training:
                 fresh.failed,
             )
             best = state.like("best", fresh.params) if "best/0" in state.arrays else None
-        for name, data in (("data", self.data), ("valid", self.valid)):
-            if _place(data):
-                data.restore(state.under(name))
+        places = [
+            (data, _place(data), state.under(name)) for name, data in (("data", self.data), ("valid", self.valid))
+        ]
+        try:
+            for data, now, then in places:
+                if now:
+                    data.restore(then)
+        except ValueError:
+            for data, now, _ in places:
+                if now:
+                    data.restore(now)
+            raise
         self.epoch, self.validated, self.seen = values["epoch"], values["validated"], dict(values["seen"])
         loss, at, count = values["best"]
         self.best = Best(loss, at, count, best)

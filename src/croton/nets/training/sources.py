@@ -13,7 +13,7 @@ from croton.nets.training import blocks
 from croton.nets.training.blocks import Block, Stacker
 from croton.sparse.value import is_scipy, room_for
 
-__all__ = ["Rows", "Stream"]
+__all__ = ["Exhausted", "Rows", "Stream"]
 
 Accept = Callable[[Any], list[Any]]
 
@@ -182,6 +182,10 @@ class Rows:
         self.order, self.at = order.astype(self._index), int(state["at"])
 
 
+class Exhausted(ValueError):
+    """An iterator that can be gone through only once has ended."""
+
+
 class Stream:
     """Minibatches that somebody else makes: a callable's results, or the items of an iterable."""
 
@@ -233,7 +237,7 @@ class Stream:
             if made == count or (made and (self.once or count is None)):
                 return
             if self.once:
-                raise ValueError(
+                raise Exhausted(
                     f"{self.where}: the iterator has ended, and can be gone through only once; pass arrays, a callable "
                     "that returns a batch, or an object whose __iter__ begins anew"
                 )

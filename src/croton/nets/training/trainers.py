@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ from croton.nets.layers import Feedforward, Tied
 from croton.nets.monitors import check_scalar
 from croton.nets.network import Network, as_arrays
 from croton.nets.training import optimizers
-from croton.nets.training.checkpoints import Saver
+from croton.nets.training.checkpoints import Saver, State
 from croton.nets.training.data import Dataset
 from croton.nets.training.engine import Pass
 from croton.nets.training.loop import Monitors, Training
@@ -53,6 +56,8 @@ def itertrain(
         algo = kwargs.pop("algorithm")
         algo = algo[0] if isinstance(algo, list | tuple) else algo
     if not isinstance(algo, str):
+        if save_progress is not None:
+            raise ConfigurationError("save_progress= goes with croton's own algorithms: save within itertrain's loop")
         yield from algo.itertrain(train, valid, **kwargs)
         return
     name = algo.lower()
@@ -64,12 +69,20 @@ def itertrain(
             f"resume= goes with one optimizer, and {algo!r} makes several trainings: train without it"
         )
     path = save_progress if save_progress is not None else resume
-    saver = Saver(path, save_every or OFTEN, lambda target, state: saving.save(network, target, state))
+    every = _interval(save_every)
     if way is None:
+        saver = Saver(path, every, lambda target, state: saving.save(network, target, state))
         yield from optimize(network, train, valid, name, saver, **kwargs)
     else:
-        saver = Saver(path, save_every or OFTEN, lambda target, state: saving.save(network, target))
+        saver = Saver(path, every, lambda target, state: saving.save(network, target))
         yield from way(network, train, valid, subalgo, saver, **kwargs)
+
+
+def _interval(every: Any) -> float:
+    """How often to write checkpoints: an int for epochs, a float for minutes."""
+    if isinstance(every, bool) or not isinstance(every, Real) or not float(every) >= 0:
+        raise ValueError(f"save_every={every!r}: pass an int, every so many epochs, or a float, minutes")
+    return int(every) or OFTEN if isinstance(every, Integral) else float(every) or OFTEN
 
 
 # --- one optimizer on the whole network ---
@@ -82,21 +95,43 @@ def optimize(network: Network, train: Any, valid: Any, algo: str, saver: Saver, 
     yield from _optimize(network, train, valid, options, saver)
 
 
-def _optimize(network: Network, train: Any, valid: Any, options: Options, saver: Saver) -> Iterator[Pair]:
-    training = prepare(network, train, valid, options, saver)
-    if options.resume is not None:
-        if Path(options.resume).exists():
-            training.resume(saving.resume(network, options.resume))
-            training.progress.say(f"resumed from {options.resume} in epoch {training.epoch}")
-        else:
-            training.progress.say(f"there is no checkpoint {options.resume} yet: training begins")
+def _optimize(network: Network, train: Any, valid: Any, options: Options, saver: Saver) -> Generator[Pair, None, bool]:
+    """Returns whether the training was interrupted."""
+    with _unchanged(network):
+        training = prepare(network, train, valid, options, saver)
+        if options.resume is not None:
+            if Path(options.resume).exists():
+                training.resume(saving.resume(network, options.resume))
+                training.progress.say(f"resumed from {options.resume} in epoch {training.epoch}")
+            else:
+                training.progress.say(f"there is no checkpoint {options.resume} yet: training begins")
     yield from training.epochs()
+    return training.interrupted
+
+
+@contextmanager
+def _unchanged(network: Network) -> Iterator[None]:
+    """Where what is done within fails, the network's random state and constants are as they were before."""
+    random = network._rng.get_state()
+    constants = [(c, c.get_value()) for layer in network.layers for c in layer.constants]
+    try:
+        yield
+    except BaseException:
+        network._rng.set_state(random)
+        for constant, value in constants:
+            constant.set_value(value)
+        raise
 
 
 def prepare(network: Network, train: Any, valid: Any, options: Options, saver: Saver) -> Training:
     """The training that the options describe, checked, with nothing run yet."""
     if not network.losses:
         raise ConfigurationError("the network has no loss to train by: add one with set_loss")
+    with network.typed():
+        return _prepared(network, train, valid, options, saver)
+
+
+def _prepared(network: Network, train: Any, valid: Any, options: Options, saver: Saver) -> Training:
     if saver.wanted:
         document(network)  # what cannot be saved is told now, not at the first checkpoint
     rng = network._rng if options.rng is None else as_random_state(options.rng)
@@ -107,6 +142,9 @@ def prepare(network: Network, train: Any, valid: Any, options: Options, saver: S
     names, training = _pass(network, noisy, options, trains=True)
     watched, validation = _pass(network, quiet, options, trains=False)
     progress = Progress(options.algo, options.progress)
+    if valid is None and data[0].once:
+        # What can be gone through only once is for training.
+        options = replace(options, schedule=replace(options.schedule, validate_every=0))
     return Training(training, validation, *data, names, watched, options.schedule, valid is not None, progress, saver)
 
 
@@ -150,15 +188,23 @@ def _datasets(
 ) -> tuple[Dataset, Dataset]:
     """The training and the validation data; without any of its own, validation goes over the training data."""
     expected = network._expected_data()
+    options = keywords
     keywords = dict(keywords)
     batches = {"train": keywords.pop("train_batches", None), "valid": keywords.pop("valid_batches", None)}
     size = keywords.pop("iteration_size", None)
     shuffle = keywords.pop("shuffle", True) and not network._carried()
     names = [e.name for e in expected]
-    made = []
+    made: list[Dataset] = []
     for name, given, seed in (("train", train, seeds[0]), ("valid", train if valid is None else valid, seeds[1])):
         check = partial(accept_all, expected, where=name)
         if isinstance(given, Dataset):
+            idle = [k for k in (*keywords, "iteration_size", f"{name}_batches") if k in options]
+            if idle:
+                warnings.warn(f"train: {', '.join(idle)} have no effect on a Dataset, which has its own", stacklevel=2)
+            if made and given is made[0]:
+                # Validation must not move the place of training.
+                size = given.batch_size or 32
+                given = Dataset(given, "valid", size, given.iteration_size, given.axis, shuffle=False)
             given.accept(check)
             made.append(given)
             continue
@@ -191,7 +237,9 @@ def layerwise(network: Network, train: Any, valid: Any, subalgo: str, saver: Sav
     options = Options.of(subalgo, kwargs)
     network._regularized(options.regularizers)
     for stage in _stages(network):
-        yield from _optimize(stage, train, valid, options, saver)
+        interrupted = yield from _optimize(stage, train, valid, options, saver)
+        if interrupted:
+            return
 
 
 def _stages(network: Network) -> Iterator[Network]:
@@ -265,15 +313,19 @@ def sample(network: Network, train: Any, valid: Any, subalgo: str, saver: Saver,
     options = Options.of("sgd", kwargs)
     rng = network._rng if options.rng is None else as_random_state(options.rng)
     data, _ = _datasets(network, train, valid, options.data, rng.randint(0, 2**31 - 1, 2))
+    # Labels are no vectors: only real targets become rows.
+    wanted = [loss._target for loss in network.losses if loss._target in network.variables]
+    real = [v for v in wanted if np.dtype(v.dtype).kind == "f"]
+    places = [0, network.variables.index(real[0]) if real else 0]
     rows: list[list[np.ndarray]] = [[], []]
     for batch in data.iterate():
-        rows[0].append(_vectors(batch[0]))
-        rows[1].append(_vectors(batch[len(network.inputs)] if len(batch) > len(network.inputs) else batch[0]))
+        for found, place in zip(rows, places, strict=True):
+            found.append(_vectors(batch[place]))
     inputs, targets = (np.concatenate(r) for r in rows)
     chosen: dict[Any, np.ndarray] = {}
     for p in network.layers[-1].params:
         value = p.get_value()
-        if value.ndim == 2 and targets.ndim == 2 and value.shape[1] == targets.shape[1]:
+        if (real or not wanted) and value.ndim == 2 and value.shape[1] == targets.shape[1]:
             chosen[p] = _drawn(targets, value.shape[0], rng)
     for layer in network.layers:
         for p in layer.params:
@@ -282,12 +334,14 @@ def sample(network: Network, train: Any, valid: Any, subalgo: str, saver: Saver,
                 chosen[p] = _drawn(inputs, value.shape[1], rng).T
     for p, value in chosen.items():
         p.set_value(value.astype(p.dtype))
+    if saver.wanted:
+        saver.final(State({}, {}))
     yield {"loss": 0.0}, {"loss": 0.0}
 
 
 def _vectors(array: Any) -> np.ndarray:
     dense = array.toarray() if hasattr(array, "toarray") else np.asarray(array)
-    return dense if dense.ndim < 2 or dense.dtype.kind != "f" else dense.reshape(-1, dense.shape[-1])
+    return dense.reshape(-1, dense.shape[-1])
 
 
 def _drawn(pool: np.ndarray, count: int, rng: np.random.RandomState) -> np.ndarray:
