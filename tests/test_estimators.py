@@ -259,3 +259,14 @@ def test_a_layer_that_is_not_there_is_refused_before_training() -> None:
     with pytest.raises(KeyError, match="hid1"):
         net.fit(np.eye(3))
     assert not hasattr(net, "network_")
+
+
+def test_an_interrupted_fit_is_an_interruption(monkeypatch):
+    from croton.nets.training import loop
+
+    def heed(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop.Listening, "heed", heed)
+    with pytest.raises(KeyboardInterrupt):
+        NetRegressor(hidden=(3,), max_epochs=2).fit(np.arange(20.0).reshape(10, 2), np.arange(10.0))

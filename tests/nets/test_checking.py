@@ -157,12 +157,6 @@ REFUSED = {
         ValueError,
         r"in has shape \(3,\), expected \(examples, 3\); for one .* x\[None\]",
     ),
-    "rank for one feature": (
-        Expected("in", 2, "float32", width=1),
-        np.ones(5),
-        ValueError,
-        r"for one feature x\[..., None\]",
-    ),
     "rank too high": (X, np.ones((2, 3, 4)), ValueError, r"in has shape \(2, 3, 4\), expected \(examples, 3\)$"),
     "width": (
         X,
@@ -256,3 +250,8 @@ def test_one_hot_labels_of_real_numbers_are_told_to_be_one_hot():
 def test_arrays_that_do_not_go_together(expected, arrays, message):
     with pytest.raises(ValueError, match=rf"^fit: .*{message}"):
         accept_all(expected, arrays, "fit")
+
+
+def test_an_axis_of_size_one_may_be_left_out():
+    assert accept(Expected("target", 2, "float32", width=1), np.ones(5), "train").shape == (5, 1)
+    assert accept(Expected("mask", 3, "float32", width=1), np.ones((5, 2)), "train").shape == (5, 2, 1)

@@ -154,7 +154,15 @@ class NetEstimator(BaseEstimator):
         losses: list[float] = []
         validated: list[float] = []
         best, since = np.inf, 0
-        for now, judged in network.itertrain(data, valid, **stop, **options):
+        epochs = network.itertrain(data, valid, **stop, **options)
+        while True:
+            try:
+                now, judged = next(epochs)
+            except StopIteration as end:
+                if end.value is not None and end.value.interrupted:
+                    # A search that goes on with a model half trained would choose wrongly.
+                    raise KeyboardInterrupt from None
+                break
             losses.append(now["loss"])
             validated.append(judged.get("loss", np.nan))
             better = now["loss"] < (best - self.tol * abs(best) if np.isfinite(best) else np.inf)

@@ -116,11 +116,12 @@ def accept(expected: Expected, array: Any, where: str) -> Any:
     """One array, checked and cast: a NumPy array of ``expected.dtype``, or a SciPy matrix for a sparse variable.
 
     Real data of any real, integer or boolean type is cast; labels may be of any integer type, or boolean. Raises as
-    ``accept_all``. Where (examples, time steps, 1) is expected, as for a mask, (examples, time steps) does.
+    ``accept_all``. Where the last axis is to have size 1, as for a mask or targets of one output, it may be left out.
     """
     said = f"{where}: {expected.name}"
     array = as_array(array, said)
-    if expected.ndim == 3 and expected.sizes[-1] == 1 and len(array.shape) == 2 and not is_scipy(array):
+    one = expected.real and expected.ndim > 1 and expected.sizes[-1] == 1
+    if one and len(array.shape) == expected.ndim - 1 and not is_scipy(array):
         array = array[:][..., None]
     _check_shape(expected, array, said)
     _check_kind(expected, array, said)
@@ -200,7 +201,9 @@ def _check_labels(expected: Expected, labels: np.ndarray, said: str) -> None:
     if wrong.any():
         place, value = _first(wrong, labels)
         many = f"for {limit} classes" if expected.classes else f"in {expected.dtype}"
-        raise ValueError(f"{said} holds label {value} at {place}; labels are from 0 to {limit - 1} {many}")
+        shifted = expected.classes and labels.min() == 1 and labels.max() == limit
+        hint = ": they seem to count from 1, subtract 1" if shifted else ""
+        raise ValueError(f"{said} holds label {value} at {place}; labels are from 0 to {limit - 1} {many}{hint}")
 
 
 def _first(wrong: np.ndarray, array: np.ndarray, matrix: Any = None) -> tuple[list[int], Any]:

@@ -148,10 +148,17 @@ class Classifier(Network):
 
     def score(self, x: Any, y: Any, w: Any = None, **kwargs: Any) -> float:
         """The share of right predictions, weighted by ``w`` if given: Σ w [ŷ = y] / Σ w."""
-        right = self.predict(x, **kwargs) == np.asarray(y)
-        if right.shape != np.shape(y):
-            raise ValueError(f"score: labels of shape {np.shape(y)} do not fit predictions of another shape")
-        return float(np.average(right, weights=w))
+        predicted = self.predict(x, **kwargs)
+        size = self._last().size
+        expected = [Expected("y", predicted.ndim, "int32", classes=size, shape=predicted.shape[1:])]
+        given = [y]
+        if w is not None:
+            expected.append(Expected("w", predicted.ndim, self.dtype, shape=predicted.shape[1:], weights=True))
+            given.append(w)
+        labels, *weights = accept_all(expected, given, "score")
+        if len(labels) != len(predicted):
+            raise ValueError(f"score: there are {len(predicted)} examples, and {len(labels)} labels: pass one for each")
+        return float(np.average(predicted == labels, weights=weights[0] if weights else None))
 
 
 __all__ = ["Autoencoder", "Classifier", "Layer", "Regressor"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -100,6 +100,14 @@ class Network:
                 raise TypeError(f"the loss is built already: {', '.join(kwargs)} cannot reach it any more")
             self.losses.append(loss)
             return
+        if isinstance(loss, type) and issubclass(loss, Loss):
+            loss = loss.__name__
+        if loss is not None and not isinstance(loss, str | Mapping):
+            raise TypeError(
+                f"loss={loss!r}: pass the name of a loss, a dict with form and keywords, or a Loss; a "
+                "function becomes a loss "
+                "as the __call__ of a subclass of Loss"
+            )
         said = {**kwargs, **(dict(loss) if isinstance(loss, Mapping) else {"form": loss or "mse"})}
         form = said.pop("form", "mse")
         said.setdefault("output_name", self._last().output_name())
@@ -325,6 +333,12 @@ class Network:
             size = layer.output_shape(loss.output_name.partition(":")[2])[-1]
             ours = type(loss).__module__.startswith("croton.")
             for v in (v for v in loss.variables if v.owner is None):
+                if v in found and self.inputs and v is self.inputs[0] and size != found[v].sizes[-1]:
+                    raise ConfigurationError(
+                        f"the target is the input, of size {found[v].sizes[-1]}, and layer {layer.name!r} "
+                        f"gives {size}: make "
+                        "them equal"
+                    )
                 labels = np.dtype(v.dtype).kind in "iu"
                 more: dict[str, Any] = {"classes": size} if labels else {"width": size} if ours else {}
                 if v is loss._weights:
@@ -402,7 +416,7 @@ class Network:
         save_every: float = 0,
         save_progress: Any = None,
         **kwargs: Any,
-    ) -> Generator[tuple[dict[str, float], dict[str, float]]]:
+    ) -> Generator[tuple[dict[str, float], dict[str, float]], None, Any]:
         """Train the network, yielding (training monitors, validation monitors) after each epoch.
 
         See ``train`` for the arguments. Nothing happens before the first ``next``. The parameters are in place
@@ -438,6 +452,9 @@ class Network:
         Ctrl-C ends training as well, and leaves these. Monitors are averages over the examples of an epoch, of values
         before each step: ``loss``, the whole objective; ``err``, the first loss; ``acc`` for classifiers; and others.
 
+        The monitors returned are of the last epoch, the parameters kept may be of an earlier one: ``score`` tells of
+        those.
+
         Raises TypeError for a misspelt keyword, KeyError for an unknown algorithm, ValueError for data that do not fit,
         before any parameter changes. None is returned where there was no epoch. As theanets' ``train``.
 
@@ -445,20 +462,22 @@ class Network:
         >>> from croton import nets
         >>> net = nets.Regressor([2, 8, 1])
         >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
-        >>> monitors, _ = net.train([x, x[:, :1]], algo='rprop', learning_rate=0.01, max_updates=300, progress=False)
-        >>> monitors['loss'] < 0.001
+        >>> monitors, _ = net.train([x, x[:, :1]], algo='adam', learning_rate=0.01, max_updates=300, progress=False)
+        >>> monitors['loss'] < 0.01
         True
         """
         last = None
         epochs = self.itertrain(*args, **kwargs)
         try:
-            for last in epochs:  # noqa: B007
-                pass
-        except KeyboardInterrupt:
-            # Between two epochs: the training hears of it as if it had come within one.
-            with suppress(StopIteration):
-                epochs.throw(KeyboardInterrupt())
-        return last
+            while True:
+                try:
+                    last = next(epochs)
+                except KeyboardInterrupt:
+                    # Between two epochs: the training hears of it as if it had come within one.
+                    last = epochs.throw(KeyboardInterrupt())
+        except StopIteration as end:
+            # A checkpoint of a training that had ended: what its last epoch told.
+            return last if last is not None else getattr(end.value, "told", None)
 
     # --- files and pictures ---
 
@@ -494,6 +513,9 @@ class Network:
         copied = type(self).__new__(type(self))
         vars(copied).update(vars(self))
         return copied
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {' '.join(f'{x.name}({x.size})' for x in self.layers) or 'no layers'}>"
 
     def to_spec(self) -> dict[str, Any]:
         """The network's description in plain values, as JSON has them: model, layers and losses, no parameters."""
@@ -543,6 +565,10 @@ def as_arrays(x: Any, names: Sequence[str], where: str) -> list[Any]:
             )
         return [x[n] for n in names]
     if len(names) == 1:
+        if isinstance(x, list | tuple) and len(x) != 1 and x and all(getattr(a, "ndim", 0) >= 1 for a in x):
+            shapes = {a.shape for a in x}
+            if len(shapes) > 1 or where in ("train", "valid"):
+                raise ValueError(f"{where}: one array is needed, for {names[0]!r}, and {len(x)} were given")
         return [x]
     if isinstance(x, list | tuple) and len(x) == len(names):
         return list(x)
@@ -553,6 +579,10 @@ def as_arrays(x: Any, names: Sequence[str], where: str) -> list[Any]:
 
 def r_squared(y: np.ndarray, predicted: np.ndarray, w: Any = None) -> float:
     """R² of predictions, columns weighted by their variance; ``w`` as in ``Network.score``."""
+    if y.ndim + 1 == predicted.ndim and predicted.shape[-1] == 1:
+        y = y[..., None]
+    if w is not None and not np.all(np.asarray(w) >= 0):
+        raise ValueError("score: the weights w must be from 0 up; targets, where a model has any, come before them")
     if y.shape != predicted.shape:
         raise ValueError(f"score: the targets have shape {y.shape}, the predictions {predicted.shape}: they must agree")
     weights = np.ones(y.shape) if w is None else np.asarray(w, float)

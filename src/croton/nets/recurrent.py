@@ -132,7 +132,7 @@ class Classifier(Recurrent, feedforward.Classifier):
         >>> from croton import nets
         >>> net = nets.recurrent.Classifier([5, (8, 'rnn'), 5])
         >>> [int(k) for k in net.predict_sequence([1, 2], 3, rng=4)]
-        [2, 0, 4]
+        [4, 3, 4]
         """
         size = self._last().size
         known = self.layers[0].size

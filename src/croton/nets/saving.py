@@ -42,7 +42,7 @@ def save(network: Network, filename: Any, training: State | None = None) -> None
     >>> stream = io.BytesIO()
     >>> nets.Regressor([2, 3, 1]).save(stream)
     >>> nets.Network.load(io.BytesIO(stream.getvalue()))
-    <croton.nets.feedforward.Regressor object at ...>
+    <Regressor: in(2) hid1(3) out(1)>
     """
     name = _name(filename).lower()
     safe = name.removesuffix(".gz").endswith(".safetensors")

@@ -105,10 +105,16 @@ def test_a_network_of_images_infers_its_sizes() -> None:
         ("conv1", {"filter_size": 9}, r"window \(9,\) does not fit into \(5,\)"),
         ("pool1", {"mode": "average"}, "no mode='average': known are max, mean, sum"),
         ("pool1", {"size": 4}, "that of its input, 2, and size=4"),
-        ("conv2", {"filter_size": 2}, r"reads images .* 'in:out' has \(batch, time, features\)"),
     ],
 )
 def test_what_cannot_be_built_says_why(form: str, said: dict[str, Any], words: str) -> None:
     said = said if form == "pool1" else {"size": 3, **said}
     with pytest.raises(ConfigurationError, match=f"'l'.*{words}"):
         _make(form, np.zeros((1, 5, 2)), **said)
+
+
+@pytest.mark.contract("1.7 errors")
+def test_images_are_needed_when_the_layer_is_connected() -> None:
+    with pytest.raises(ConfigurationError, match=r"'l'.*reads images .* 'in:out' has \(batch, time, features\)"):
+        net = nets.recurrent.Regressor([2, {"form": "conv2", "name": "l", "size": 3, "filter_size": 2}, 1])
+        net.build_graph()

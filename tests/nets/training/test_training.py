@@ -629,3 +629,40 @@ def test_a_data_set_with_settings_of_its_own_is_told_of():
 
     with pytest.warns(UserWarning, match="batch_size.*Dataset"):
         nets.Regressor([3, 2]).train(Dataset([X, Y]), batch_size=3, max_updates=1, progress=False)
+
+
+def test_a_finished_training_resumed_tells_its_last_epoch(tmp_path):
+    path = tmp_path / "done.pkl"
+    first = network().train([X, LABELS], resume=path, **{**KEYWORDS, "max_updates": 2})
+    again = network().train([X, LABELS], resume=path, **{**KEYWORDS, "max_updates": 2})
+    assert again == first
+
+
+def test_a_loss_that_is_no_number_is_told_of(caplog):
+    nets.Regressor([3, 2]).train([X, Y], algo="sgd", learning_rate=1e30, max_updates=3, progress=False)
+    assert "lower learning_rate" in caplog.text
+
+
+def test_the_interruption_is_told_in_silence_too(caplog):
+    def batch():
+        raise KeyboardInterrupt
+
+    nets.Regressor([3, 2]).train(batch, valid=[X, Y], max_updates=2, progress=False)
+    assert "interrupted in epoch 0" in caplog.text
+
+
+def test_data_sets_nearly_as_long_share_their_programs(monkeypatch):
+    from croton.nets.training import engine
+
+    passes = []
+    original = engine.Pass.__post_init__
+    monkeypatch.setattr(engine.Pass, "__post_init__", lambda self: (original(self), passes.append(self))[0])
+    rng = np.random.RandomState(0)
+    for rows in (995, 1000):
+        x = rng.rand(rows, 3).astype("f")
+        net = nets.Regressor([3, 9, 2])
+        losses(net, data=(x, x[:, :2]), batch_size=5, max_updates=1, learning_rate=0.0)
+        expected = np.mean((net.predict(x) - x[:, :2]) ** 2)
+        train, _ = net.train([x, x[:, :2]], algo="sgd", batch_size=5, max_updates=1, learning_rate=0.0, progress=False)
+        np.testing.assert_allclose(train["loss"], expected, rtol=1e-4)
+    assert passes[0].steps is passes[-2].steps and passes[0].steps.traces == 1

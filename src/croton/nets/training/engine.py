@@ -23,6 +23,8 @@ from croton.settings import config
 
 # Seconds that one call of a program is meant to last: Ctrl-C, progress and checkpoints wait for its end.
 CALL = 0.2
+# Arrays of more bytes are taken as long as they are: the room would cost more than a compilation.
+ROUNDED = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,8 @@ class Pass:
             carry = replace(carry, states=self._fitted(carry.states, block))
             if self.program.eager or self.program.planned:
                 return self._one_by_one(block, first, last, carry)
-            carry = self.steps([arrays, block.table, first, last, _values(self._fixed), carry], block.axis)
+            table = _rounded(block.table) if block.lasting else block.table
+            carry = self.steps([arrays, table, first, last, _values(self._fixed), carry], block.axis)
             jax.block_until_ready(carry)
         if (failed := int(carry.failed)) >= 0:
             raise self.steps.errors[failed]()
@@ -231,7 +234,7 @@ class Pass:
             return jax.tree.map(jnp.asarray, array)
         known = self._device.get(id(array))
         if known is None or known[0] is not array:
-            known = self._device[id(array)] = array, jax.tree.map(jnp.array, array)
+            known = self._device[id(array)] = array, jnp.array(_rounded(array, block.axis))
         return known[1]
 
     def _fitted(self, states: list[Any], block: Block) -> list[Any]:
@@ -285,6 +288,16 @@ def _values(variables: Sequence[SharedVariable]) -> list[Any]:
         v.container.value = to_device(v.container.value)
         values.append(v.container.value)
     return values
+
+
+def _rounded(array: Any, axis: int = 0) -> Any:
+    """The array with zeros behind it, up to one of a few lengths: data sets nearly as long share their programs."""
+    length = array.shape[axis]
+    step = 1 << max(length.bit_length() - 4, 0)
+    missing = -length % step
+    if not missing or array.nbytes > ROUNDED:
+        return array
+    return np.pad(array, [(0, missing if k == axis else 0) for k in range(array.ndim)])
 
 
 def _key(block: Block) -> Any:

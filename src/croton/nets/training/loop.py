@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,8 @@ from croton.nets.training.progress import Progress
 from croton.nets.training.sources import Exhausted
 
 Monitors = dict[str, float]
+
+log = logging.getLogger("croton.nets")
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,8 @@ class Training:
         self._due = False
         #: Whether Ctrl-C ended the training.
         self.interrupted = False
+        #: What the last epoch yielded.
+        self.told: tuple[Monitors, Monitors] | None = None
         # What was known of validations before the one that closes a training of ``max_updates`` epochs, which a longer
         # one would not make.
         self._open: tuple[Best, Monitors, int] | None = None
@@ -157,7 +162,12 @@ class Training:
         if self.epoch == limit:
             self._open = replace(self.best), self.seen, self.validated
             self._validate()
-        return monitors, dict(self.seen)
+        self.told = monitors, dict(self.seen)
+        if not math.isfinite(monitors["loss"]):
+            log.warning(
+                "the loss is %s in epoch %d: lower learning_rate, or scale the inputs", monitors["loss"], self.epoch
+            )
+        return self.told
 
     def _due_to_validate(self) -> bool:
         often = self.schedule.validate_every
@@ -237,7 +247,10 @@ class Training:
                 self.saver.final(state)
         if why or restore:
             at = f"those of validation {self.best.at - 1}, loss {self.best.loss:.6g}"
-            self.progress.say(f"{why}the parameters are {at if restore else 'the last ones'}")
+            text = f"{why}the parameters are {at if restore else 'the last ones'}"
+            self.progress.say(text)
+            if why and not self.progress.enabled:
+                log.warning(text)
 
     # --- cutting and resuming ---
 
@@ -259,6 +272,8 @@ class Training:
             "best": [best.loss, best.at, best.count],
             "seen": seen,
             "validated": validated,
+            "algo": self.progress.name,
+            "told": [self.told[0], self.told[1]] if self.told else None,
         }
         for name, state in (("data", order), ("valid", _place(self.valid))):
             for key, value in (state or {}).items():
@@ -268,6 +283,11 @@ class Training:
     def resume(self, state: checkpoints.State) -> None:
         """Go on from what ``state`` once returned. Raises ValueError where it belongs to another training."""
         values = state.values
+        if values["algo"] != self.progress.name:
+            raise ValueError(
+                f"resume: the checkpoint was written with algo={values['algo']!r}, not "
+                f"{self.progress.name!r}: pass the same"
+            )
         fresh = self.training.begin()
         with jax.enable_x64(True):
             carry = Carry(
@@ -291,6 +311,7 @@ class Training:
                     data.restore(now)
             raise
         self.epoch, self.validated, self.seen = values["epoch"], values["validated"], dict(values["seen"])
+        self.told = (dict(values["told"][0]), dict(values["told"][1])) if values["told"] else None
         loss, at, count = values["best"]
         self.best = Best(loss, at, count, best)
         self.training.commit(carry)

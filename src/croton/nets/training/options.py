@@ -54,6 +54,8 @@ class Options:
             )
         penalties = take({k for k in left if k.lower() in regularizers.keywords()})
         for key in left:
+            if key in MEANT:
+                raise TypeError(f"train has no keyword {key!r}: did you mean {MEANT[key]!r}?")
             known = [*own, *SCHEDULE, *DATA, *OTHER, *regularizers.keywords(), *SAVING]
             raise TypeError(f"train has no keyword {key!r}: {nearest(key, known)}")
         return cls(algo, hyper, Schedule(**schedule), data, penalties, **other)
@@ -68,5 +70,16 @@ def _renamed(keywords: Mapping[str, Any]) -> dict[str, Any]:
         found.setdefault(OLD[old], value)
     return found
 
+
+# What others call it.
+MEANT = {
+    "decay": "weight_l2",
+    "epochs": "max_updates",
+    "lr": "learning_rate",
+    "max_epochs": "max_updates",
+    "optimize": "algo",
+    "optimizer": "algo",
+    "verbose": "progress",
+}
 
 SAVING = ("algo", "subalgo", "valid", "save_every", "save_progress")

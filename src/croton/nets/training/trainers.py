@@ -35,6 +35,7 @@ from croton.nets.util import ConfigurationError, as_random_state
 from croton.tensor.random import RandomStreams
 
 Pair = tuple[Monitors, Monitors]
+Pairs = Generator[Pair, None, Training | None]
 
 # Minutes between the checkpoints of a training that says where, but not how often.
 OFTEN = 1 / 6
@@ -49,8 +50,8 @@ def itertrain(
     save_every: float = 0,
     save_progress: Any = None,
     **kwargs: Any,
-) -> Generator[Pair]:
-    """See ``Network.train``."""
+) -> Generator[Pair, None, Training | None]:
+    """See ``Network.train``. Returns the last training, where one was made."""
     if "algorithm" in kwargs:
         warnings.warn("algorithm= is an old name: use algo=", DeprecationWarning, stacklevel=3)
         algo = kwargs.pop("algorithm")
@@ -59,7 +60,7 @@ def itertrain(
         if save_progress is not None:
             raise ConfigurationError("save_progress= goes with croton's own algorithms: save within itertrain's loop")
         yield from algo.itertrain(train, valid, **kwargs)
-        return
+        return None
     name = algo.lower()
     resume = kwargs.get("resume")
     special = {"sample": sample, "layer": layerwise, "sup": layerwise, "pre": pretrain, "unsup": pretrain}
@@ -72,10 +73,10 @@ def itertrain(
     every = _interval(save_every)
     if way is None:
         saver = Saver(path, every, lambda target, state: saving.save(network, target, state))
-        yield from optimize(network, train, valid, name, saver, **kwargs)
+        return (yield from optimize(network, train, valid, name, saver, **kwargs))
     else:
         saver = Saver(path, every, lambda target, state: saving.save(network, target))
-        yield from way(network, train, valid, subalgo, saver, **kwargs)
+        return (yield from way(network, train, valid, subalgo, saver, **kwargs))
 
 
 def _interval(every: Any) -> float:
@@ -88,15 +89,14 @@ def _interval(every: Any) -> float:
 # --- one optimizer on the whole network ---
 
 
-def optimize(network: Network, train: Any, valid: Any, algo: str, saver: Saver, **kwargs: Any) -> Iterator[Pair]:
+def optimize(network: Network, train: Any, valid: Any, algo: str, saver: Saver, **kwargs: Any) -> Pairs:
     """Train all parameters by one algorithm."""
     options = Options.of(algo, kwargs)
     network._regularized(options.regularizers)
-    yield from _optimize(network, train, valid, options, saver)
+    return (yield from _optimize(network, train, valid, options, saver))
 
 
-def _optimize(network: Network, train: Any, valid: Any, options: Options, saver: Saver) -> Generator[Pair, None, bool]:
-    """Returns whether the training was interrupted."""
+def _optimize(network: Network, train: Any, valid: Any, options: Options, saver: Saver) -> Pairs:
     with _unchanged(network):
         training = prepare(network, train, valid, options, saver)
         if options.resume is not None:
@@ -106,7 +106,7 @@ def _optimize(network: Network, train: Any, valid: Any, options: Options, saver:
             else:
                 training.progress.say(f"there is no checkpoint {options.resume} yet: training begins")
     yield from training.epochs()
-    return training.interrupted
+    return training
 
 
 @contextmanager
@@ -228,7 +228,7 @@ def _datasets(
 # --- several trainings, one after the other ---
 
 
-def layerwise(network: Network, train: Any, valid: Any, subalgo: str, saver: Saver, **kwargs: Any) -> Iterator[Pair]:
+def layerwise(network: Network, train: Any, valid: Any, subalgo: str, saver: Saver, **kwargs: Any) -> Pairs:
     """Train with one hidden layer, then with two, and so on (Bengio et al., 2007).
 
     A network without tied layers gets a new output layer at each stage but the last; one with tied layers is trained
@@ -236,10 +236,12 @@ def layerwise(network: Network, train: Any, valid: Any, subalgo: str, saver: Sav
     """
     options = Options.of(subalgo, kwargs)
     network._regularized(options.regularizers)
+    training = None
     for stage in _stages(network):
-        interrupted = yield from _optimize(stage, train, valid, options, saver)
-        if interrupted:
-            return
+        training = yield from _optimize(stage, train, valid, options, saver)
+        if training is not None and training.interrupted:
+            break
+    return training
 
 
 def _stages(network: Network) -> Iterator[Network]:
@@ -275,7 +277,7 @@ def _part(network: Network, layers: Sequence[Any]) -> Network:
     return part
 
 
-def pretrain(network: Network, train: Any, valid: Any, subalgo: str, saver: Saver, **kwargs: Any) -> Iterator[Pair]:
+def pretrain(network: Network, train: Any, valid: Any, subalgo: str, saver: Saver, **kwargs: Any) -> Pairs:
     """Train the hidden layers, layer after layer, as an autoencoder that shares them (Hinton and Salakhutdinov, 2006).
 
     The decoder is made of tied layers; the data are the inputs alone.
@@ -285,7 +287,7 @@ def pretrain(network: Network, train: Any, valid: Any, subalgo: str, saver: Save
         if not any(p.name == f"{layer.name}.w" for p in layer.params):
             raise ConfigurationError(f"pretrain: layer {layer.name!r} has no weights w that a tied layer could share")
     shadow = _shadow(network, hidden)
-    yield from layerwise(shadow, train, valid, subalgo, saver, **kwargs)
+    return (yield from layerwise(shadow, train, valid, subalgo, saver, **kwargs))
 
 
 def _shadow(network: Network, hidden: Sequence[Any]) -> Network:
@@ -304,7 +306,7 @@ def _shadow(network: Network, hidden: Sequence[Any]) -> Network:
 # --- weights from data ---
 
 
-def sample(network: Network, train: Any, valid: Any, subalgo: str, saver: Saver, **kwargs: Any) -> Iterator[Pair]:
+def sample(network: Network, train: Any, valid: Any, subalgo: str, saver: Saver, **kwargs: Any) -> Pairs:
     """Set weights to normalized examples: columns of those that read the input, rows of those that make the output.
 
     One pass over the training data. A weight matrix whose first dimension is the input's size gets examples as columns;
@@ -337,6 +339,7 @@ def sample(network: Network, train: Any, valid: Any, subalgo: str, saver: Saver,
     if saver.wanted:
         saver.final(State({}, {}))
     yield {"loss": 0.0}, {"loss": 0.0}
+    return None
 
 
 def _vectors(array: Any) -> np.ndarray:
