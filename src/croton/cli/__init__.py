@@ -19,7 +19,7 @@ def main() -> None:
 
 @main.command(
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-    short_help="Run an old program, which imports theano, unchanged.",
+    short_help="Run an old program, which imports theano, theanets or downhill, unchanged.",
 )
 @click.option(
     "--floatX",
@@ -30,7 +30,7 @@ def main() -> None:
 @click.argument("script", type=click.Path(exists=True, dir_okay=False))
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 def run(floatX: str | None, script: str, args: tuple[str, ...]) -> None:
-    """Run the old program SCRIPT, which imports theano, unchanged on croton. ARGS are the program's own."""
+    """Run the old program SCRIPT, which imports theano, theanets or downhill, unchanged. ARGS are the program's own."""
     sys.exit(run_script(script, args, floatX))
 
 

@@ -270,7 +270,7 @@ def build(algo: str, **hyper: Any) -> optax.GradientTransformationExtraArgs:
 
     >>> import jax.numpy as jnp
     >>> steps = build("sgd", learning_rate=0.5)
-    >>> w = [jnp.array([1.0, 2.0])]
+    >>> w = [jnp.array([1.0, 2.0], "float32")]
     >>> steps.update(w, steps.init(w), w)[0]
     [Array([-0.5, -1. ], dtype=float32)]
     """
