@@ -660,3 +660,10 @@ def test_a_training_with_objects_of_the_network_s_own_classes_is_resumed(tmp_pat
     net = nets.Regressor([2, dict(form="savedshift", size=2, by=Odd(3)), 1])
     saving.save(net, tmp_path / "a.pkl", STATE)
     assert saving.resume(net, tmp_path / "a.pkl").values["epoch"] == 2
+
+
+def test_an_activation_of_another_layer_is_refused(tmp_path):
+    net = nets.Regressor([2, (3, "prelu"), 3, 1])
+    net.layers[2].activate = net.layers[1].activate
+    with pytest.raises(nets.ConfigurationError, match="'hid2'.*hid1.leak"):
+        net.save(tmp_path / "net.pkl")

@@ -666,3 +666,14 @@ def test_data_sets_nearly_as_long_share_their_programs(monkeypatch):
         train, _ = net.train([x, x[:, :2]], algo="sgd", batch_size=5, max_updates=1, learning_rate=0.0, progress=False)
         np.testing.assert_allclose(train["loss"], expected, rtol=1e-4)
     assert passes[0].steps is passes[-2].steps and passes[0].steps.traces == 1
+
+
+@pytest.mark.contract("9 resume")
+def test_the_validation_that_closes_a_shorter_training_is_none_of_a_longer_one(tmp_path):
+    keywords = {**KEYWORDS, "learning_rate": 0.3, "validate_every": 3, "valid": [X, LABELS]}
+    whole, parted = network(), network()
+    expected = list(whole.itertrain([X, LABELS], **keywords))
+    path = tmp_path / "parted.pkl"
+    parted.train([X, LABELS], save_progress=path, **{**keywords, "max_updates": 5})
+    rest = list(network().itertrain([X, LABELS], resume=path, **keywords))
+    assert rest == expected[5:]
