@@ -37,9 +37,8 @@ def build_layer(
         return made
     if not layers:
         raise ConfigurationError(
-            f"the first layer of a network is its input, and {cls.__name__.lower()} is none: begin with its "
-            "size, as in "
-            "Network([10, ...])"
+            f"the first layer of a network is its input, and {cls.__name__.lower()} is none: begin with its size, "
+            "as in Network([10, ...])"
         )
     return _computing(cls, layers, {**defaults, **said}, said)
 
@@ -110,9 +109,8 @@ def _from_sequence(given: Sequence[Any]) -> dict[str, Any]:
             said["activation"] = item
         else:
             raise TypeError(
-                f"{item!r} in the layer {given!r} is not understood: a tuple holds a size, a form, an "
-                "activation; pass a "
-                "dict for more"
+                f"{item!r} in the layer {given!r} is not understood: a tuple holds a size, a form, an activation; "
+                "pass a dict for more"
             )
     if len(sizes) == 1:
         said["size"] = sizes[0]
@@ -138,9 +136,8 @@ def resolve(layers: Sequence[Layer], given: Any, name: Any) -> tuple[dict[str, i
     listed = [given] if isinstance(given, str | Layer) else given
     if not isinstance(listed, tuple | list) or not listed or not all(isinstance(i, str | Layer) for i in listed):
         raise TypeError(
-            f"layer {name!r}: inputs={given!r}: pass the name of a layer or output, a layer, a list of them, "
-            "or a dict from "
-            "output names to sizes"
+            f"layer {name!r}: inputs={given!r}: pass the name of a layer or output, a layer, a list of them, or a "
+            "dict from output names to sizes"
         )
     found = [_find(layers, i, name) for i in listed]
     shapes = {layer.output_name(output): layer.output_shape(output) for layer, output in found}

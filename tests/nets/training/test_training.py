@@ -675,5 +675,6 @@ def test_the_validation_that_closes_a_shorter_training_is_none_of_a_longer_one(t
     expected = list(whole.itertrain([X, LABELS], **keywords))
     path = tmp_path / "parted.pkl"
     parted.train([X, LABELS], save_progress=path, **{**keywords, "max_updates": 5})
+    network().train([X, LABELS], resume=path, **{**keywords, "max_updates": 5})  # ended already: nothing is added
     rest = list(network().itertrain([X, LABELS], resume=path, **keywords))
     assert rest == expected[5:]

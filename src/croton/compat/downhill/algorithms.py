@@ -12,9 +12,9 @@ import numpy as np
 from croton import tensor as T
 from croton.compat.downhill.optimizer import COMMON, Optimizer, Pair
 from croton.compile import shared
-from croton.gradient import grad as gradient
 from croton.graph.core import Apply, Op, Variable
 from croton.nets.training import optimizers
+from croton.nets.training.trainers import hessian_product
 from croton.tensor.random import RandomStreams
 
 
@@ -59,7 +59,7 @@ class _Known(Optimizer):
         super()._prepare(**kwargs)
 
     def _get_updates_for(self, param: Any, grad: Any) -> Iterator[Pair]:
-        curved = [self._hessian_product(param, grad)] if self.algorithm == "esgd" else []
+        curved = [hessian_product(grad, param, self._streams)] if self.algorithm == "esgd" else []
         with jax.enable_x64(True):
             state = self._transformation.init(jnp.asarray(param.get_value()))
         leaves, form = jax.tree.flatten(state)
@@ -71,10 +71,6 @@ class _Known(Optimizer):
         )
         yield from zip(kept, after, strict=True)
         yield param, T.neg(step)
-
-    def _hessian_product(self, param: Any, grad: Any) -> Any:
-        v = self._streams.normal(param.shape, ndim=param.ndim, dtype=param.dtype)
-        return gradient(T.sum(grad * v), param, consider_constant=[v], disconnected_inputs="ignore")
 
 
 class SGD(_Known):

@@ -130,7 +130,7 @@ class Pass:
         run = function(
             list(self.variables), outputs, updates=list(self.updates), on_unused_input="ignore", name="training"
         )
-        self._call, self.program = run, run._program
+        self.program = run._program
         updated = self.program.shared[self.program.first_updated :]
         for p in self.params:
             if p in updated:
@@ -144,13 +144,9 @@ class Pass:
     def begin(self, optimizer: Any = None) -> Carry:
         """The carry at the beginning of a pass, from the shared variables' values."""
         with turn, jax.enable_x64(True):
-            params, states = (
-                _values(self.params),
-                [
-                    jnp.zeros_like(s) if v in self.carried else s
-                    for v, s in zip(self._states, _values(self._states), strict=True)
-                ],
-            )
+            params = _values(self.params)
+            known = zip(self._states, _values(self._states), strict=True)
+            states = [jnp.zeros_like(s) if v in self.carried else s for v, s in known]
             if optimizer is None and self.optimizer is not None:
                 optimizer = self.optimizer.init(params)
             sums = jnp.zeros(1 + len(self.values), "float64")
@@ -210,9 +206,8 @@ class Pass:
         carry = self._stepped(block, first, last, carry)
         seconds = (time.perf_counter() - start) / (last - first)
         key = _key(block)
-        known = self._pace.get(key)
         # The first call of a shape is one step that also compiles: too slow to go by, so the next guess is cautious.
-        self._pace[key] = seconds if known and known > 0 else CALL / 4 if known is None else seconds
+        self._pace[key] = seconds if key in self._pace else CALL / 4
         return carry
 
     def _stepped(self, block: Block, first: int, last: int, carry: Carry) -> Carry:

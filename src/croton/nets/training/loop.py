@@ -160,8 +160,7 @@ class Training:
             self._carry = None
             return None
         if self.epoch == limit:
-            self._open = replace(self.best), self.seen, self.validated
-            self._validate()
+            self._close()
         self.told = monitors, dict(self.seen)
         if not math.isfinite(monitors["loss"]):
             log.warning(
@@ -196,6 +195,12 @@ class Training:
         self.validated = self.epoch
         self.progress.validation(self.best.count - 1, self.seen, better)
 
+    def _close(self) -> None:
+        """The validation that ends the training."""
+        if self._open is None:
+            self._open = replace(self.best), self.seen, self.validated
+        self._validate()
+
     def _train(self) -> Monitors:
         """One epoch, from its beginning or from where it was cut."""
         if self._carry is None:
@@ -224,8 +229,8 @@ class Training:
     # --- its end ---
 
     def _end(self) -> None:
-        if self.epoch and self.validated != self.epoch:
-            self._validate()
+        if self.epoch:
+            self._close()
         self._settle("")
 
     def _interrupted(self) -> None:
@@ -322,7 +327,7 @@ class Training:
 
 def _place(data: Dataset) -> dict[str, Any]:
     """Where a data set is; nothing for batches that somebody else makes, whose place cannot be kept."""
-    return {} if data.batch_size is None else data.state()
+    return data.state() if data.resumable else {}
 
 
 __all__ = ["Monitors", "Schedule", "Training"]

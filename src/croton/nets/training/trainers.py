@@ -50,7 +50,7 @@ def itertrain(
     save_every: float = 0,
     save_progress: Any = None,
     **kwargs: Any,
-) -> Generator[Pair, None, Training | None]:
+) -> Pairs:
     """See ``Network.train``. Returns the last training, where one was made."""
     if "algorithm" in kwargs:
         warnings.warn("algorithm= is an old name: use algo=", DeprecationWarning, stacklevel=3)
@@ -156,15 +156,15 @@ def _pass(network: Network, regularizers: Sequence[Any], options: Options, train
     check_scalar(monitors)
     weight = network.losses[0].batch_weight()
     params = network.params
+    gradients = grad(loss, params, disconnected_inputs="ignore") if trains or options.monitor_gradients else []
     steps: dict[str, Any] = {}
     if trains:
-        gradients = grad(loss, params, disconnected_inputs="ignore")
         steps = {"gradients": gradients, "optimizer": optimizers.build(options.algo, **options.hyper)}
         if optimizers.needs_hessian(options.algo):
-            steps["products"] = _hessian_products(gradients, params, network._rng)
+            streams = RandomStreams(int(network._rng.randint(2**31 - 1)))
+            steps["products"] = [hessian_product(g, p, streams) for g, p in zip(gradients, params, strict=True)]
     if options.monitor_gradients:
-        squares = grad(loss, params, disconnected_inputs="ignore")
-        monitors += [(f"grad({p.name})", T.sum(T.sqr(g))) for p, g in zip(params, squares, strict=True)]
+        monitors += [(f"grad({p.name})", T.sum(T.sqr(g))) for p, g in zip(params, gradients, strict=True)]
     values = [value for _, value in monitors]
     # A schedule is a function, of which nobody knows whether it equals another.
     alike = not any(callable(v) for v in options.hyper.values())
@@ -173,14 +173,11 @@ def _pass(network: Network, regularizers: Sequence[Any], options: Options, train
     return [name for name, _ in monitors], made
 
 
-def _hessian_products(gradients: Sequence[Variable], params: Sequence[Any], rng: Any) -> list[Variable]:
-    """For each parameter, its own block of the Hessian times a normal vector drawn anew at each step."""
-    streams = RandomStreams(int(rng.randint(2**31 - 1)))
-    products = []
-    for g, p in zip(gradients, params, strict=True):
-        v = streams.normal(p.shape, ndim=p.ndim, dtype=p.dtype)
-        products.append(grad(T.sum(g * v), p, consider_constant=[v], disconnected_inputs="ignore"))
-    return products
+def hessian_product(gradient: Variable, param: Any, streams: RandomStreams) -> Variable:
+    """The parameter's own block of the Hessian times a normal vector drawn anew at each step."""
+    v = streams.normal(param.shape, ndim=param.ndim, dtype=param.dtype)
+    product: Variable = grad(T.sum(gradient * v), param, consider_constant=[v], disconnected_inputs="ignore")
+    return product
 
 
 def _datasets(
@@ -203,8 +200,8 @@ def _datasets(
                 warnings.warn(f"train: {', '.join(idle)} have no effect on a Dataset, which has its own", stacklevel=2)
             if made and given is made[0]:
                 # Validation must not move the place of training.
-                size = given.batch_size or 32
-                given = Dataset(given, "valid", size, given.iteration_size, given.axis, shuffle=False)
+                rows = given.batch_size or 32
+                given = Dataset(given, name, rows, given.iteration_size, given.axis, shuffle=False)
             given.accept(check)
             made.append(given)
             continue
