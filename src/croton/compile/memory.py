@@ -19,8 +19,9 @@ _guard = threading.Lock()
 def compiled(lowered: Any) -> Any:
     """The executable of what ``jax.jit(...).lower(...)`` gave: a kept one where the same text was compiled before.
 
-    The text decides everything but the place where the program runs, so the default device is part of the key. A
-    program that calls back into Python is compiled for itself.
+    It must be lowered with ``keep_unused=True``: an argument dropped is one that the text is silent about, and programs
+    that drop different ones would be taken for one. Then the text decides everything but the place where the program
+    runs, so the default device is part of the key. A program that calls back into Python is compiled for itself.
     """
     text = lowered.as_text().encode()
     if b"callback" in text:

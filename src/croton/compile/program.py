@@ -231,7 +231,7 @@ class Program:
         if len(self._compiled) >= config.structures_kept:
             self._compiled.pop(next(iter(self._compiled)))
         self._compiled[key] = (
-            jax.jit(traced, donate_argnums=tuple(range(first, last)) if consumes else ()),
+            jax.jit(traced, donate_argnums=tuple(range(first, last)) if consumes else (), keep_unused=True),
             errors,
             consumes,
         )

@@ -56,7 +56,7 @@ class Steps:
         self.errors: list[Any] = []
         #: How often the loop has been traced: once for each combination of shapes.
         self.traces = 0
-        self._run = jax.jit(self._loop, static_argnums=6)
+        self._run = jax.jit(self._loop, static_argnums=6, keep_unused=True)
         self._programs: dict[Any, Any] = {}
 
     def __call__(self, arguments: list[Any], axis: int) -> Carry:
