@@ -7,6 +7,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+# Recurrent nets divide large enough minibatches over two devices, whatever cores there are.
+os.environ.setdefault("CROTON_CPU_DEVICES", "2")
+
 hypothesis.settings.register_profile(
     "croton",
     deadline=None,

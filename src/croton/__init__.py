@@ -14,6 +14,7 @@ from croton.compile import (
     shared,
 )
 from croton.compile.cache import keep_compiled
+from croton.compile.devices import ask_for_devices
 from croton.gradient import Lop, Rop, grad, hessian, jacobian
 from croton.graph import Apply, Constant, Op, SharedVariable, Variable, clone, debugprint, draw, pp
 from croton.loop import scan
@@ -22,6 +23,7 @@ from croton.settings import config
 __version__ = "0.1.0"
 
 keep_compiled()
+ask_for_devices()
 
 __all__ = [
     "Apply",

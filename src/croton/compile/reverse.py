@@ -8,7 +8,7 @@ from which their derivative follows are saved, as far as the backward pass reads
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -25,6 +25,7 @@ from croton.graph.walk import toposort
 from croton.loop.op import Scan
 from croton.tensor.elemwise import Elemwise
 from croton.tensor.nnet.activations import Activation
+from croton.tensor.stacks import product_over_all
 
 if TYPE_CHECKING:
     from croton.compile.loops import Feed, Loop
@@ -103,6 +104,7 @@ class Reverse:
         floats = [v for v, x in zip(owners, self.fixed, strict=True) if _is_float(x)]
         self.summed = [k for k, v in enumerate(floats) if v in elsewhere]
         self.place = {v: k for k, v in enumerate(floats)}
+        self.rows = {v: set[Any]() for v in floats if v in elsewhere and v not in self.op.graph.outputs}
         places = loop.carried(jax.tree.unflatten(self.carry_tree, range(len(self.start))))
         # Where in the carry a product's left factor is, if it is there as it is.
         self.left = [places.get(p.inputs[0]) for p in self.products]
@@ -139,6 +141,8 @@ class Reverse:
 
         def watch(node: Apply, given: Sequence[Any], compute: Compute) -> Sequence[Any]:
             found = compute(node, given)
+            for v in self.rows.keys() & set(node.inputs):
+                self.rows[v].add(plain(found[0]).shape if type(node.op) is Elemwise else None)
             if node in self.curves or node in self.products:
                 values[node] = jnp.asarray(plain(found[0]))
             return found
@@ -187,6 +191,8 @@ class Reverse:
         """
         values = dict(zip(self.curves, known, strict=True))
         (carry_f, carry_rest), (x_f, x_rest), (fixed_f, fixed_rest) = _floats(carry), _floats(x), _floats(fixed)
+        for k, shape in self.wide.items():
+            fixed_f[k] = jnp.broadcast_to(fixed_f[k], shape)
 
         def forward(carry_f: Any, x_f: Any, fixed_f: Any, offsets: Any) -> Any:
             child = self.loop.context.child()
@@ -237,6 +243,7 @@ class Reverse:
         """Which leaves of the carry, elements, values of curves and products the backward step reads."""
         one = [jax.eval_shape(lambda x: x[0], x) for x in xs]
         shape = jax.eval_shape(lambda c, x, f: self.forward(c, x, f, self._merged(f)), start, one, fixed)
+        self.wide = self._wide(_floats(fixed)[0])
         after, (outs, _, known, results) = shape
         turned = jax.eval_shape(self._turned, fixed)
         arguments = (_floats(after)[0], _floats(outs)[0], list(start), one, known, results, list(fixed), turned)
@@ -245,6 +252,19 @@ class Reverse:
         self.shapes = arguments[2:6]
         flags = iter(used)
         return [[next(flags) for _ in part] for part in arguments][2:6]
+
+    def _wide(self, floats: Sequence[Any]) -> dict[int, tuple[int, ...]]:
+        """The shapes to which values are broadcast wherever the step uses them, such as a layer's peephole weights.
+
+        Their cotangents are added up in that shape: a sum over the examples in each step would cost more, and have
+        devices that share the examples wait for each other.
+        """
+        wide = {}
+        for v, shapes in self.rows.items():
+            k = self.place[v]
+            if len(shapes) == 1 and None not in shapes and shapes != {floats[k].shape}:
+                (wide[k],) = shapes
+        return wide
 
     def _whole(self, read: Sequence[Any]) -> list[list[Any]]:
         """What was saved of a step, with zeros for what is not read."""
@@ -271,7 +291,8 @@ class Reverse:
             sums = [total + ct_fixed[k] for total, k in zip(sums, self.summed, strict=True)]
             return (cts, sums), once(ct_x, ct_products)
 
-        state = _moving(ct_carry), [jnp.zeros_like(floats[k]) for k in self.summed]
+        empty = [jnp.zeros(self.wide.get(k, floats[k].shape), floats[k].dtype) for k in self.summed]
+        state = _moving(ct_carry), empty
         (cts, sums), found = lax.scan(step, state, (_moving(ct_outs), *read), length=self.n, reverse=True)
         ct_xs, ct_products = once.again(found)
         if any(a is None for a in factors):
@@ -279,10 +300,11 @@ class Reverse:
             factors = [mine if a is None else a for a, mine in zip(factors, own, strict=True)]
         ct_fixed: list[Any] = [None] * len(floats)
         for k, total in zip(self.summed, sums, strict=True):
-            ct_fixed[k] = total
+            spread = jax.linear_transpose(partial(jnp.broadcast_to, shape=total.shape), floats[k])
+            ct_fixed[k] = spread(total)[0]
         for p, a, g in zip(self.products, factors, ct_products, strict=True):
             k = self.place[p.inputs[1]]
-            total = jnp.dot(a.reshape(-1, a.shape[-1]).T, g.reshape(-1, g.shape[-1]))
+            total = product_over_all(a, g)
             ct_fixed[k] = total if ct_fixed[k] is None else ct_fixed[k] + total
         return _spread(cts, self.start), _spread(ct_xs, self.xs), _spread(ct_fixed, fixed)
 

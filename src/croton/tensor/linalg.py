@@ -15,6 +15,7 @@ from croton.tensor.basic import TensorOp, as_tensor_variable, cast
 from croton.tensor.elemwise import mul
 from croton.tensor.reduce import normal_axis
 from croton.tensor.shape import dimshuffle, kind
+from croton.tensor.stacks import product_of_stack
 from croton.tensor.types import Shape as StaticShape
 from croton.tensor.types import TensorType, broadcast_shapes, upcast
 from croton.tensor.variable import TensorVariable
@@ -41,6 +42,8 @@ class Dot(TensorOp):
     def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
         x, y = values
         _check("dot", x.shape, y.shape, -1, -2 if y.ndim > 1 else 0)
+        if x.ndim > 2 and y.ndim == 2 and x.dtype.kind == "f" and context.forms == ("reverse",):
+            return product_of_stack(jnp.asarray(x), jnp.asarray(y))
         return jnp.dot(x, y)
 
 

@@ -13,6 +13,7 @@ import pytest
 import croton
 import croton.tensor as T
 from croton import nets
+from croton.compile import lower
 
 RNG = np.random.RandomState(0)
 X = RNG.rand(20, 3).astype("f")
@@ -474,6 +475,7 @@ SCRIPT = """
 import sys, time
 import numpy as np
 from croton import nets
+from croton.compile import lower
 x = np.random.RandomState(0).rand(4000, 30)
 net = nets.Autoencoder([30, 20, 30])
 before = net.predict(x)
@@ -678,3 +680,22 @@ def test_the_validation_that_closes_a_shorter_training_is_none_of_a_longer_one(t
     network().train([X, LABELS], resume=path, **{**keywords, "max_updates": 5})  # ended already: nothing is added
     rest = list(network().itertrain([X, LABELS], resume=path, **keywords))
     assert rest == expected[5:]
+
+
+def test_a_loop_runs_once_for_monitors_and_gradients(monkeypatch):
+    loops = []
+    run = lower.run_loop
+    monkeypatch.setattr(lower, "run_loop", lambda context, *rest: loops.append(context.forms) or run(context, *rest))
+    net = nets.recurrent.Classifier([3, (4, "lstm"), 2])
+    sequences = RNG.rand(4, 5, 3).astype("f"), RNG.randint(0, 2, (4, 5)).astype("int32")
+    net.train(sequences, max_updates=1, validate_every=0, progress=False, monitors={"hid1:out": 0.5})
+    assert set(loops) == {("reverse",)}
+
+
+def test_an_iterator_left_standing_at_the_end_of_a_program_makes_no_noise():
+    program = (
+        "import numpy as np; from croton import nets; net = nets.Autoencoder([2, 1, 2]);"
+        "epochs = net.itertrain([np.ones((4, 2), 'f')]); [next(epochs) for _ in range(2)]"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

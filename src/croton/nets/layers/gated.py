@@ -44,18 +44,23 @@ class LSTM(Recurrent):
 
     def transform(self, inputs: Mapping[str, Variable]) -> Any:
         """The outputs, and updates of carried states."""
-        n, hh, sigmoid = self.size, self.find("hh"), T.nnet.sigmoid
+        n, sigmoid = self.size, T.nnet.sigmoid
+        x = self.in_time(inputs)
         ci, cf, co = (self.find(name) for name in ("ci", "cf", "co"))
+        # Each gate has its own columns from the start, so that nothing of the size of all time steps is cut or joined.
+        w_i, w_f, w_c, w_o = T.split(self.find("xh"), [n] * 4, 4, axis=1)
+        b_i, b_f, b_c, b_o = T.split(self.find("b"), [n] * 4, 4)
+        u_i, u_f, u_c, u_o = T.split(self.find("hh"), [n] * 4, 4, axis=1)
 
-        def step(z: Any, h: Any, c: Any) -> list[Any]:
-            a = z + T.dot(h, hh)
-            i = sigmoid(a[:, :n] + c * ci)
-            f = sigmoid(a[:, n : 2 * n] + c * cf)
-            c = f * c + i * T.tanh(a[:, 2 * n : 3 * n])
-            o = sigmoid(a[:, 3 * n : 4 * n] + c * co)
+        def step(a_i: Any, a_f: Any, a_c: Any, a_o: Any, h: Any, c: Any) -> list[Any]:
+            i = sigmoid(a_i + T.dot(h, u_i) + c * ci)
+            f = sigmoid(a_f + T.dot(h, u_f) + c * cf)
+            c = f * c + i * T.tanh(a_c + T.dot(h, u_c))
+            o = sigmoid(a_o + T.dot(h, u_o) + c * co)
             return [o * T.tanh(c), c]
 
-        return self.run(inputs, step, [self.affine(self.in_time(inputs), "xh", "b")])
+        parts = [T.dot(x, w) + b for w, b in ((w_i, b_i), (w_f, b_f), (w_c, b_c), (w_o, b_o))]
+        return self.run(inputs, step, parts)
 
 
 class GRU(Recurrent):

@@ -13,13 +13,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh
 
 from croton.compile import function
+from croton.compile.devices import at_home, divided, everywhere, held_whole, mesh_for
 from croton.compile.memory import compiled
 from croton.compile.program import evaluate, store, to_device, turn
 from croton.graph.core import SharedVariable, Variable
+from croton.graph.walk import toposort
+from croton.loop.op import Scan
 from croton.nets.training.data import Block, Dataset, pick
 from croton.settings import config
+from croton.sparse.value import Sparse
+from croton.tensor.stacks import divided_stacks
 
 # Seconds that one call of a program is meant to last: Ctrl-C, progress and checkpoints wait for its end.
 CALL = 0.2
@@ -56,26 +62,35 @@ class Steps:
         self.errors: list[Any] = []
         #: How often the loop has been traced: once for each combination of shapes.
         self.traces = 0
-        self._run = jax.jit(self._loop, static_argnums=6, keep_unused=True)
+        self._run = jax.jit(self._loop, static_argnums=(6, 7), keep_unused=True)
         self._programs: dict[Any, Any] = {}
 
-    def __call__(self, arguments: list[Any], axis: int) -> Carry:
-        """The carry after the steps from ``first`` to ``last``: (arrays, order, first, last, fixed values, carry)."""
-        key = (axis, *[(a.shape, str(a.dtype)) for a in jax.tree.leaves(arguments) if hasattr(a, "shape")])
+    def __call__(self, arguments: list[Any], axis: int, mesh: Mesh | None = None) -> Carry:
+        """The carry after the steps from ``first`` to ``last``: (arrays, order, first, last, fixed values, carry).
+
+        With a ``mesh`` the examples of each minibatch are divided over its devices.
+        """
+        key = (axis, mesh, *[(a.shape, str(a.dtype)) for a in jax.tree.leaves(arguments) if hasattr(a, "shape")])
         program = self._programs.get(key)
         if program is None:
             if len(self._programs) >= config.structures_kept:
                 self._programs.pop(next(iter(self._programs)))
-            program = self._programs[key] = compiled(self._run.lower(*arguments, axis))
+            program = self._programs[key] = compiled(self._run.lower(*arguments, axis, mesh))
         carry: Carry = program(*arguments)
         return carry
 
-    def _loop(self, arrays: Any, order: Any, first: Any, last: Any, fixed: Any, carry: Carry, axis: int) -> Carry:
+    def _loop(
+        self, arrays: Any, order: Any, first: Any, last: Any, fixed: Any, carry: Carry, axis: int, mesh: Mesh | None
+    ) -> Carry:
         self.traces += 1
 
         def body(k: Any, carry: Carry) -> Carry:
             rows = jax.lax.dynamic_index_in_dim(order, k, keepdims=False)
-            return self._step([pick(a, rows, k, axis) for a in arrays], fixed, carry)
+            batch = [pick(a, rows, k, axis) for a in arrays]
+            if mesh is None:
+                return self._step(batch, fixed, carry)
+            with divided_stacks():
+                return held_whole(mesh, self._step([divided(mesh, a, axis) for a in batch], fixed, carry))
 
         return jax.lax.fori_loop(first, last, body, carry)
 
@@ -137,6 +152,9 @@ class Pass:
                 raise ValueError(f"an update of a layer changes the parameter {p}, which the optimizer changes too")
         self._states = list(updated)
         self._fixed = [v for v in self.program.shared if v not in updated and v not in self.params]
+        order = toposort(self.program.wanted)
+        # Several devices of a CPU help where there is a loop, whose products are each too small for two cores.
+        self._divides = any(isinstance(n.op, Scan) for n in order) and not any(n.op.tells for n in order)
         self.steps = self._made_steps()
 
     # --- what a pass begins with ---
@@ -217,8 +235,13 @@ class Pass:
             if self.program.eager or self.program.planned:
                 return self._one_by_one(block, first, last, carry)
             table = _rounded(block.table) if block.lasting else block.table
-            carry = self.steps([arrays, table, first, last, _values(self._fixed), carry], block.axis)
-            jax.block_until_ready(carry)
+            whole = not self._divides or any(isinstance(a, Sparse) for a in block.arrays)
+            mesh = None if whole else mesh_for(block.order.shape[1])
+            arguments = [arrays, table, first, last, _values(self._fixed), carry]
+            if mesh is None:
+                carry = jax.block_until_ready(self.steps(arguments, block.axis))
+            else:
+                carry = at_home(self.steps(everywhere(mesh, arguments), block.axis, mesh))
         if (failed := int(carry.failed)) >= 0:
             raise self.steps.errors[failed]()
         return carry

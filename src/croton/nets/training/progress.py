@@ -69,6 +69,8 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if sys.is_finalizing():  # the iterator was left standing until the program ended: nothing can be printed now
+            return
         self._flush()
         if self._live is not None:
             self._live.stop()
