@@ -4,6 +4,7 @@ import argparse
 import time
 from pathlib import Path
 
+from benchmarks.networks import WORKS
 from benchmarks.peers import PEER, PeerMissing, python_of
 from benchmarks.report import document
 from benchmarks.sections import SECTIONS
@@ -15,8 +16,14 @@ def main() -> int:
     """Measure, print and write; return 1 if a contender of croton's own could not be measured."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="croton's speed against its peers")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)}; none: all of them")
-    parser.add_argument("--repeats", type=int, default=15, help="rounds of turns (default 15; c, d, f: at most 5)")
+    parser.add_argument(
+        "--repeats", type=int, default=15, help="rounds of turns (default 15; c, d, f, h: at most 5, i: 3)"
+    )
     parser.add_argument("--output", type=Path, help="where to write (default: RESULTS.md beside this, if all are run)")
+    parser.add_argument(
+        "--only", action="append", choices=WORKS, metavar="NETWORK", help="of h: this network alone; may be repeated"
+    )
+    parser.add_argument("--against", action="append", metavar="NAME", help="of h: the peers with this in their names")
     options = parser.parse_args()
     chosen = sorted(set(options.sections)) or list(SECTIONS)
     if unknown := [name for name in chosen if name not in SECTIONS]:
@@ -31,9 +38,11 @@ def main() -> int:
     start = time.perf_counter()
     sections = []
     for name in chosen:
-        sections.append(SECTIONS[name](options.repeats))
+        part = {"only": options.only, "against": options.against} if name == "h" else {}
+        sections.append(SECTIONS[name](options.repeats, **part))
         print(sections[-1].markdown(), end="\n\n", flush=True)
-    output = options.output or (RESULTS if chosen == list(SECTIONS) else None)
+    whole = chosen == list(SECTIONS) and not options.only and not options.against
+    output = options.output or (RESULTS if whole else None)
     if output:
         output.write_text(document(sections, time.perf_counter() - start))
         print(f"written to {output}")

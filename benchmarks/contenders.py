@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.networks import WORKS
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -41,6 +43,9 @@ NO_CACHE = {"JAX_ENABLE_COMPILATION_CACHE": "false"}
 THEANO = {"THEANO_FLAGS": "floatX=float32,blas.ldflags=-lopenblas,base_compiledir={cache}"}
 _PYTENSOR = "floatX=float32,blas__ldflags=-lopenblas,base_compiledir={cache}"
 PYTENSOR = {"PYTENSOR_FLAGS": _PYTENSOR, "NUMBA_CACHE_DIR": "{cache}/numba"}
+INDUCTOR = {"TORCHINDUCTOR_CACHE_DIR": "{cache}/inductor"}
+KERAS = {"KERAS_BACKEND": "jax", **NO_CACHE}
+CROTON, THEANETS = {"library": "croton"}, {"library": "theanets"}
 PYTENSOR_C = {"PYTENSOR_FLAGS": _PYTENSOR + ",linker=cvm", "NUMBA_CACHE_DIR": "{cache}/numba"}
 
 
@@ -119,3 +124,43 @@ def recurrent_memory(units: int, batch: int, time: int, save_every: int) -> list
         replace(croton.asked(save_every=save_every), name="croton, scan_checkpoints"),
     ]
     return [row.asked(units=units, batch=batch, time=time) for row in rows]
+
+
+def networks(name: str) -> list[Contender]:
+    """Name who trains a network of (h), by its name in `networks.WORKS`: those who can."""
+    forms = {layer.form for layer in WORKS[name].layers}
+    torch = Contender("PyTorch eager", "torch", "nets_torch", "train")
+    rows = [
+        Contender("croton", "croton", "nets", "train", CROTON, CROTON, NO_CACHE),
+        torch,
+        replace(torch.asked(compiled=True), name="PyTorch, torch.compile", flags=INDUCTOR),
+        Contender("JAX by hand", "croton", "nets_jax", "train", flags=NO_CACHE),
+        Contender("Keras on JAX", "keras", "nets_keras", "train", flags=KERAS),
+    ]
+    if "conv" not in forms:
+        rows.append(Contender("theanets", "theano", "nets", "train", THEANETS, THEANETS, THEANO))
+    if forms <= {"ff", "tied"}:
+        rows.append(Contender("PyTensor", "pytensor", "nets_pytensor", "train", flags=PYTENSOR))
+    return [row.asked(name=name) for row in rows]
+
+
+def first_epoch(name: str) -> list[Contender]:
+    """Name who starts in (i): croton twice, with its folder for compiled programs empty, and with what that left."""
+    rows = {row.name: row for row in networks(name)}
+    croton = replace(rows["croton"], name="croton, cold", flags={"CROTON_COMPILE_CACHE": "{cache}/croton"})
+    peers = [rows[one] for one in ("PyTorch eager", "JAX by hand", "Keras on JAX")]
+    return [croton, replace(croton, name="croton, warm"), *peers]
+
+
+def epochs(number: list[int]) -> Contender:
+    """Name whose memory is measured in (j), after so many epochs each."""
+    return Contender("croton", "croton", "nets", "resident", {**CROTON, "epochs": number}, CROTON, NO_CACHE)
+
+
+def rates(sizes: list[int]) -> list[Contender]:
+    """Name who measures the machine's own rates, for arrays of these sizes."""
+    about = [("croton", "numpy"), ("croton", "jax"), ("torch", "torch")]
+    return [
+        Contender(library, where, "rates", "measure", {"library": library, "sizes": sizes}, {"library": library})
+        for where, library in about
+    ]

@@ -32,7 +32,10 @@ class Peer:
 PEER = {
     "torch": Peer(("3.11", "3.12", "3.13"), ("torch==2.13.0", "numpy")),
     "pytensor": Peer(("3.11", "3.12", "3.13"), ("pytensor",), ("openblas",)),
-    "theano": Peer(("3.7",), ("numpy<1.17", "scipy<1.4", "Theano==1.0.5"), ("openblas",)),
+    "theano": Peer(
+        ("3.7",), ("numpy<1.17", "scipy<1.4", "Theano==1.0.5", "theanets==0.7.3", "downhill==0.4.0"), ("openblas",)
+    ),
+    "keras": Peer(("3.11", "3.12", "3.13"), ("keras>=3", "jax", "numpy")),
 }
 
 

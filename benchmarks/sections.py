@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import contenders, data
+from benchmarks import contenders, data, network_sections
 from benchmarks.peers import PEERS
 from benchmarks.pool import SETTLE, Failed, Measured, Worker, interleave
 from benchmarks.report import Section, fastest, ratio, times, versus
@@ -244,4 +244,5 @@ def _start(one: Measured) -> float:
 
 SECTIONS = {
     "a": training, "b": calls, "c": first_step, "d": many_outputs, "e": lenet, "f": recurrent, "g": memory,
+    "h": network_sections.training, "i": network_sections.first_epoch, "j": network_sections.memory,
 }  # fmt: skip

@@ -2,7 +2,8 @@
 
 Requests: ``{"op": "build", "program": ..., "work": ..., "arguments": {...}}``, then any number of ``{"op": "result"}``
 (does the work once and tells what it gave), ``{"op": "time", "warm": n, "runs": n}`` (tells the seconds of each run)
-and ``{"op": "memory", "runs": n}`` (tells the bytes that each run needed). Each answer carries the processor time that
+``{"op": "memory", "runs": n}`` (tells the bytes that each run needed) and ``{"op": "peak"}`` (tells the largest memory
+of the process up to now, in bytes). Each answer carries the processor time that
 the process took while nobody asked it for anything. Runs on every Python from 3.7.
 """
 
@@ -72,6 +73,8 @@ def serve() -> None:
                 work = build(**request)
             elif op == "describe":
                 answer = describe(**request)
+            elif op == "peak":
+                answer = _peak()
             elif work is None:
                 raise RuntimeError(f"'{op}' was asked for before anything was built")
             else:
