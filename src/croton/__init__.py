@@ -14,7 +14,7 @@ from croton.compile import (
     shared,
 )
 from croton.compile.cache import keep_compiled
-from croton.compile.devices import ask_for_devices
+from croton.devices import ask_for_devices
 from croton.gradient import Lop, Rop, grad, hessian, jacobian
 from croton.graph import Apply, Constant, Op, SharedVariable, Variable, clone, debugprint, draw, pp
 from croton.loop import scan

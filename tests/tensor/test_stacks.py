@@ -5,7 +5,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from croton.tensor.stacks import divided_stacks, product_of_stack, product_over_all
+from croton.devices import dividing, mesh_for
+from croton.tensor.stacks import product_of_stack, product_over_all
 
 LENGTHS = st.integers(1, 4)
 
@@ -19,10 +20,7 @@ def drawn(seed, *shape):
 def test_the_product_over_all_is_that_of_the_flattened_factors(leading, m, n, divided):
     with jax.enable_x64(True):
         a, b = drawn(0, *leading, m), drawn(1, *leading, n)
-        if divided:
-            with divided_stacks():
-                found = product_over_all(jax.numpy.asarray(a), jax.numpy.asarray(b))
-        else:
+        with dividing(mesh_for(64) if divided else None):
             found = product_over_all(jax.numpy.asarray(a), jax.numpy.asarray(b))
         np.testing.assert_allclose(found, a.reshape(-1, m).T @ b.reshape(-1, n), rtol=1e-12)
 

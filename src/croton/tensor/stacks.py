@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-_divided: ContextVar[bool] = ContextVar("divided", default=False)
-
-
-@contextmanager
-def divided_stacks() -> Iterator[None]:
-    """While this lasts, what is traced is for stacks whose matrices are divided over devices, rows to each."""
-    token = _divided.set(True)
-    try:
-        yield
-    finally:
-        _divided.reset(token)
+from croton import devices
 
 
 def product_over_all(a: Any, b: Any) -> Any:
     """The sum of a[k]ᵀ b[k] over the whole stack: of shape (m, n) from (..., m) and (..., n)."""
     m, n = a.shape[-1], b.shape[-1]
-    if not _divided.get():
+    if devices.current() is None:
         return lax.dot_general(a.reshape(-1, m), b.reshape(-1, n), (((0,), (0,)), ((), ())))
     # To flatten a stack divided over devices it would have to be brought together. Left as it is, XLA copies the first
     # factor to turn it: let that be the smaller one.

@@ -91,8 +91,10 @@ class CrossEntropy(Loss):
 
     def accuracy(self, outputs: Mapping[str, Variable]) -> Any:
         """The share, in [0, 1], of rows whose largest output is that of the label; weighted, Σ w·right / Σ w."""
-        rows, labels = self._rows(outputs)
-        return self._average(T.cast(T.eq(T.argmax(rows, axis=-1), labels), config.floatX))
+        _, labels = self._rows(outputs)
+        # Of the output as it is: the largest of a softmax is found without computing it.
+        chosen = T.argmax(self._output(outputs), axis=-1)
+        return self._average(T.cast(T.eq(chosen.flatten(), labels), config.floatX))
 
 
 class Hinge(CrossEntropy):

@@ -16,16 +16,15 @@ import optax
 from jax.sharding import Mesh
 
 from croton.compile import function
-from croton.compile.devices import at_home, divided, everywhere, held_whole, mesh_for
 from croton.compile.memory import compiled
 from croton.compile.program import evaluate, store, to_device, turn
+from croton.devices import at_home, divided, dividing, everywhere, held_whole, mesh_for
 from croton.graph.core import SharedVariable, Variable
 from croton.graph.walk import toposort
 from croton.loop.op import Scan
 from croton.nets.training.data import Block, Dataset, pick
 from croton.settings import config
 from croton.sparse.value import Sparse
-from croton.tensor.stacks import divided_stacks
 
 # Seconds that one call of a program is meant to last: Ctrl-C, progress and checkpoints wait for its end.
 CALL = 0.2
@@ -75,7 +74,9 @@ class Steps:
         if program is None:
             if len(self._programs) >= config.structures_kept:
                 self._programs.pop(next(iter(self._programs)))
-            program = self._programs[key] = compiled(self._run.lower(*arguments, axis, mesh))
+            with dividing(mesh):
+                lowered = self._run.lower(*arguments, axis, mesh)
+            program = self._programs[key] = compiled(lowered)
         carry: Carry = program(*arguments)
         return carry
 
@@ -89,8 +90,7 @@ class Steps:
             batch = [pick(a, rows, k, axis) for a in arrays]
             if mesh is None:
                 return self._step(batch, fixed, carry)
-            with divided_stacks():
-                return held_whole(mesh, self._step([divided(mesh, a, axis) for a in batch], fixed, carry))
+            return held_whole(mesh, self._step([divided(mesh, a, axis) for a in batch], fixed, carry))
 
         return jax.lax.fori_loop(first, last, body, carry)
 

@@ -7,7 +7,7 @@ import sys
 import jax
 import pytest
 
-from croton.compile import devices
+from croton import devices
 
 
 @pytest.mark.parametrize(("said", "expected"), [("1", 1), ("3", 3), ("64", 64)])

@@ -9,6 +9,9 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
@@ -60,6 +63,24 @@ def ask_for_devices() -> None:
         jax.config.update("jax_num_cpu_devices", count)
     except RuntimeError as error:
         log.debug("JAX has made its CPU devices already: %s", error)
+
+
+_current: ContextVar[Mesh | None] = ContextVar("mesh", default=None)
+
+
+@contextmanager
+def dividing(mesh: Mesh | None) -> Iterator[None]:
+    """While this lasts, what is traced and lowered is for examples divided over ``mesh``."""
+    token = _current.set(mesh)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def current() -> Mesh | None:
+    """The mesh over which examples are divided in what is being traced."""
+    return _current.get()
 
 
 @cache
