@@ -106,7 +106,7 @@ def everywhere(mesh: Mesh, values: Any) -> Any:
 
 def at_home(values: Any) -> Any:
     """Values that each device of a mesh has whole, as arrays on the default device."""
-    return jax.tree.map(lambda x: jax.numpy.asarray(np.asarray(x)), values)
+    return jax.tree.map(lambda x: jax.device_put(np.asarray(x)), values)
 
 
 def held_whole(mesh: Mesh, values: Any) -> Any:

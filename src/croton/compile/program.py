@@ -33,7 +33,10 @@ from croton.sparse.value import Sparse, fitted, on_device
 
 def to_device(value: Any) -> Any:
     """A shared value as a JAX array of its own dtype; must be called where 64 bits are enabled."""
-    return jax.tree.map(jnp.array, value) if isinstance(value, np.ndarray | Sparse) else value
+    # NumPy copies and JAX takes the copy as it is: JAX's own copying compiles a program for each shape.
+    return (
+        jax.tree.map(lambda x: jax.device_put(np.array(x)), value) if isinstance(value, np.ndarray | Sparse) else value
+    )
 
 
 def to_host(value: Any) -> Any:

@@ -164,11 +164,12 @@ class Pass:
         with turn, jax.enable_x64(True):
             params = _values(self.params)
             known = zip(self._states, _values(self._states), strict=True)
-            states = [jnp.zeros_like(s) if v in self.carried else s for v, s in known]
+            states = [to_device(np.zeros(s.shape, s.dtype)) if v in self.carried else s for v, s in known]
             if optimizer is None and self.optimizer is not None:
-                optimizer = self.optimizer.init(params)
-            sums = jnp.zeros(1 + len(self.values), "float64")
-            return Carry(params, optimizer, states, sums, jnp.full((), -1, "int32"))
+                # As one program: each operation by itself would be compiled by itself.
+                optimizer = compiled(jax.jit(self.optimizer.init, keep_unused=True).lower(params))(params)
+            sums = to_device(np.zeros(1 + len(self.values)))
+            return Carry(params, optimizer, states, sums, to_device(np.array(-1, "int32")))
 
     def commit(self, carry: Carry) -> None:
         """Put what the carry holds into the shared variables, all or nothing."""
@@ -252,7 +253,7 @@ class Pass:
             return jax.tree.map(jnp.asarray, array)
         known = self._device.get(id(array))
         if known is None or known[0] is not array:
-            known = self._device[id(array)] = array, jnp.array(_rounded(array, block.axis))
+            known = self._device[id(array)] = array, to_device(_rounded(array, block.axis))
         return known[1]
 
     def _fitted(self, states: list[Any], block: Block) -> list[Any]:
