@@ -1,5 +1,7 @@
 """Where compiled programs are kept between processes, and who has the last word on it."""
 
+import os
+
 import jax
 import pytest
 
@@ -57,3 +59,24 @@ def test_a_folder_that_cannot_be_made_is_done_without(told, monkeypatch, tmp_pat
     monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "file" / "below"))
     cache.keep_compiled()
     assert told == {}
+
+
+def test_the_oldest_programs_of_all_versions_go_first(tmp_path):
+    for age, name in enumerate(["jax-2/new-cache", "jax-2/old-cache", "jax-1/older-cache", "jax-1/oldest-cache"]):
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(bytes(100))
+        os.utime(file, (1e9 - age, 1e9 - age))
+    (tmp_path / "jax-1" / "another's").write_bytes(bytes(1000))
+    cache.prune(tmp_path, 250)
+    assert {f.name for f in tmp_path.glob("*/*")} == {"new-cache", "old-cache", "another's"}
+
+
+def test_the_bound_holds_where_croton_chose_the_folder(told, monkeypatch, tmp_path):
+    pruned = []
+    monkeypatch.setattr(cache, "prune", pruned.append)
+    cache.keep_compiled()
+    assert pruned == [tmp_path / "croton" / "compiled"]
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "mine"))
+    cache.keep_compiled()
+    assert len(pruned) == 1

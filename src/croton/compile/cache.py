@@ -7,6 +7,7 @@ import logging
 import os
 import platform
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import jax
@@ -16,6 +17,8 @@ log = logging.getLogger("croton")
 
 # The environment variable that names another folder, or says no: "0", "no", "off" or nothing at all.
 VARIABLE = "CROTON_COMPILE_CACHE"
+# How many bytes may be kept: a network's programs take about 100,000.
+MOST = 256 << 20
 
 
 def processor() -> str:
@@ -38,10 +41,26 @@ def folder() -> Path | None:
     return Path(pooch.os_cache("croton"), "compiled", f"jax-{jax.__version__}-{processor()}")
 
 
+def prune(place: Path, most: int = MOST) -> None:
+    """Delete the programs kept for longest in the folders within ``place`` until all take ``most`` bytes or less."""
+    kept = []
+    for file in place.glob("jax-*/*-cache"):
+        with suppress(FileNotFoundError):  # another process prunes too
+            told = file.stat()
+            kept.append((told.st_mtime, told.st_size, file))
+    total = sum(size for _, size, _ in kept)
+    for _, size, file in sorted(kept):
+        if total <= most:
+            break
+        file.unlink(missing_ok=True)
+        total -= size
+
+
 def keep_compiled() -> None:
     """Let JAX keep what it compiles, where nobody else has said whether and where.
 
-    The folder is the user's alone. Nothing happens if it cannot be made or belongs to somebody else: then programs are
+    The folder is the user's alone, and what croton keeps there for all versions is bounded; a folder that the variable
+    names is left as it is. Nothing happens if it cannot be made or belongs to somebody else: then programs are
     compiled anew in each process. JAX keeps what takes a second or more to compile, and reads files back with care for
     damaged ones.
     """
@@ -60,4 +79,6 @@ def keep_compiled() -> None:
         log.warning("%s belongs to others or can be written by them: compiled programs are not kept there", place)
         return
     if os.access(place, os.W_OK):
+        if not os.environ.get(VARIABLE):
+            prune(place.parent)
         jax.config.update("jax_compilation_cache_dir", str(place))

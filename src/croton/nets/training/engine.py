@@ -250,7 +250,7 @@ class Pass:
     def _placed(self, array: Any, block: Block) -> Any:
         """The device's copy of an array: kept for those that stay the same from pass to pass."""
         if not block.lasting:
-            return jax.tree.map(jnp.asarray, array)
+            return jax.tree.map(jax.device_put, array)
         known = self._device.get(id(array))
         if known is None or known[0] is not array:
             known = self._device[id(array)] = array, to_device(_rounded(array, block.axis))
