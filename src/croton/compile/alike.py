@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-from croton.graph.clone import copy_node
+from croton.graph.clone import rebuild
 from croton.graph.core import Constant, Variable
 from croton.graph.walk import toposort
 
@@ -47,10 +47,7 @@ class Body:
     def __init__(self, inputs: Sequence[Variable], shared: Sequence[Variable], wanted: Sequence[Variable]) -> None:
         own = {v: v.type.variable(name=v.name) for v in (*inputs, *shared)}
         self.inputs, self.shared = [own[v] for v in inputs], [own[v] for v in shared]
-        # Other leaves, not other values: derivatives are of the very nodes that the rest of the graph uses.
-        for node in toposort(wanted):
-            copy_node(node, [own.get(v, v) for v in node.inputs], own)
-        self.wanted = [own.get(v, v) for v in wanted]
+        self.wanted = rebuild(wanted, own, values=False)
         self.compiled: dict[Any, Any] = {}
         #: What others make of the graph and keep with it.
         self.kept: dict[Any, Any] = {}

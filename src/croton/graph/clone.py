@@ -9,16 +9,18 @@ from croton.graph.core import Apply, Variable, origin
 from croton.graph.walk import toposort
 
 
-def rebuild(outputs: Sequence[Variable], replace: Mapping[Variable, Variable]) -> list[Variable]:
+def rebuild(outputs: Sequence[Variable], replace: Mapping[Variable, Variable], values: bool = True) -> list[Variable]:
     """``outputs`` with each key of ``replace`` replaced by its value, all at once.
 
     Nodes that no replacement reaches are shared with the original graph. Replacements are not themselves searched.
+    ``values``: whether they change values, so that derivatives become those of what was replaced; else they are other
+    names for the same, and derivatives stay those of the very nodes that the rest of the graph uses.
     """
     new: dict[Variable, Variable] = dict(replace)
     for node in toposort(outputs, stop=replace):
         changed = any(v in new for v in node.inputs)
         if changed:
-            copy_node(node, [new.get(v, v) for v in node.inputs], new, replace)
+            copy_node(node, [new.get(v, v) for v in node.inputs], new, replace if values else None)
     return [new.get(v, v) for v in outputs]
 
 

@@ -79,9 +79,11 @@ class CrossEntropy(Loss):
     def _rows(self, outputs: Mapping[str, Variable]) -> tuple[Any, Any]:
         """The output as a matrix (rows, classes), and the labels as a vector."""
         output = self._output(outputs)
-        labels = Alike(self._name)(self._target, output)
         rows = output if output.ndim == 2 else output.reshape((-1, output.shape[-1]), ndim=2)
-        return rows, T.cast(labels, "int32").flatten()
+        return rows, self._labels(output)
+
+    def _labels(self, output: Any) -> Any:
+        return T.cast(Alike(self._name)(self._target, output), "int32").flatten()
 
     def _terms(self, rows: Any, labels: Any) -> Any:
         return -T.log(PickColumn()(_safe(rows), labels))
@@ -91,10 +93,10 @@ class CrossEntropy(Loss):
 
     def accuracy(self, outputs: Mapping[str, Variable]) -> Any:
         """The share, in [0, 1], of rows whose largest output is that of the label; weighted, Σ w·right / Σ w."""
-        _, labels = self._rows(outputs)
+        output = self._output(outputs)
         # Of the output as it is: the largest of a softmax is found without computing it.
-        chosen = T.argmax(self._output(outputs), axis=-1)
-        return self._average(T.cast(T.eq(chosen.flatten(), labels), config.floatX))
+        chosen = T.argmax(output, axis=-1).flatten()
+        return self._average(T.cast(T.eq(chosen, self._labels(output)), config.floatX))
 
 
 class Hinge(CrossEntropy):

@@ -152,9 +152,9 @@ class Pass:
                 raise ValueError(f"an update of a layer changes the parameter {p}, which the optimizer changes too")
         self._states = list(updated)
         self._fixed = [v for v in self.program.shared if v not in updated and v not in self.params]
-        order = toposort(self.program.wanted)
         # Several devices of a CPU help where there is a loop, whose products are each too small for two cores.
-        self._divides = any(isinstance(n.op, Scan) for n in order) and not any(n.op.tells for n in order)
+        loops = any(isinstance(n.op, Scan) for n in toposort(self.program.wanted))
+        self._divides = loops and not self.program.tells
         self.steps = self._made_steps()
 
     # --- what a pass begins with ---
@@ -253,14 +253,16 @@ class Pass:
             return jax.tree.map(jax.device_put, array)
         known = self._device.get(id(array))
         if known is None or known[0] is not array:
-            known = self._device[id(array)] = array, to_device(_rounded(array, block.axis))
+            longer = _rounded(array, block.axis)
+            # What was made longer is a copy already.
+            known = self._device[id(array)] = array, to_device(array) if longer is array else jax.device_put(longer)
         return known[1]
 
     def _fitted(self, states: list[Any], block: Block) -> list[Any]:
         """The states that are carried from batch to batch, at zero where the batch has another size."""
         rows = block.order.shape[1]
         return [
-            jnp.zeros((rows, *s.shape[1:]), s.dtype) if v in self.carried and s.shape[0] != rows else s
+            to_device(np.zeros((rows, *s.shape[1:]), s.dtype)) if v in self.carried and s.shape[0] != rows else s
             for v, s in zip(self._states, states, strict=True)
         ]
 
