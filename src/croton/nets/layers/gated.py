@@ -44,22 +44,21 @@ class LSTM(Recurrent):
 
     def transform(self, inputs: Mapping[str, Variable]) -> Any:
         """The outputs, and updates of carried states."""
-        n, sigmoid = self.size, T.nnet.sigmoid
+        n, hh, sigmoid = self.size, self.find("hh"), T.nnet.sigmoid
         x = self.in_time(inputs)
         ci, cf, co = (self.find(name) for name in ("ci", "cf", "co"))
-        # Each gate has its own columns from the start, so that nothing of the size of all time steps is cut or joined.
-        w_i, w_f, w_c, w_o = T.split(self.find("xh"), [n] * 4, 4, axis=1)
-        b_i, b_f, b_c, b_o = T.split(self.find("b"), [n] * 4, 4)
-        u_i, u_f, u_c, u_o = T.split(self.find("hh"), [n] * 4, 4, axis=1)
+        # Each gate has its own columns of xh, so that nothing of the size of all time steps is cut or joined.
+        xh, b = self.find("xh"), self.find("b")
+        parts = [T.dot(x, xh[:, k * n : (k + 1) * n]) + b[k * n : (k + 1) * n] for k in range(4)]
 
         def step(a_i: Any, a_f: Any, a_c: Any, a_o: Any, h: Any, c: Any) -> list[Any]:
-            i = sigmoid(a_i + T.dot(h, u_i) + c * ci)
-            f = sigmoid(a_f + T.dot(h, u_f) + c * cf)
-            c = f * c + i * T.tanh(a_c + T.dot(h, u_c))
-            o = sigmoid(a_o + T.dot(h, u_o) + c * co)
+            a = T.dot(h, hh)
+            i = sigmoid(a_i + a[:, :n] + c * ci)
+            f = sigmoid(a_f + a[:, n : 2 * n] + c * cf)
+            c = f * c + i * T.tanh(a_c + a[:, 2 * n : 3 * n])
+            o = sigmoid(a_o + a[:, 3 * n : 4 * n] + c * co)
             return [o * T.tanh(c), c]
 
-        parts = [T.dot(x, w) + b for w, b in ((w_i, b_i), (w_f, b_f), (w_c, b_c), (w_o, b_o))]
         return self.run(inputs, step, parts)
 
 
