@@ -48,7 +48,8 @@ class LSTM(Recurrent):
         x = self.in_time(inputs)
         ci, cf, co = (self.find(name) for name in ("ci", "cf", "co"))
         # Each gate has its own columns of xh, so that nothing of the size of all time steps is cut or joined.
-        xh, b = self.find("xh"), self.find("b")
+        xh: Any = self.find("xh")
+        b: Any = self.find("b")
         parts = [T.dot(x, xh[:, k * n : (k + 1) * n]) + b[k * n : (k + 1) * n] for k in range(4)]
 
         def step(a_i: Any, a_f: Any, a_c: Any, a_o: Any, h: Any, c: Any) -> list[Any]:
