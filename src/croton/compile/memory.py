@@ -11,6 +11,8 @@ import jax
 
 # How many are kept; the one unused for longest goes first.
 KEPT = 128
+# XLA's CPU compiler then looks closer at what a loop still reads, and writes in place what it copied in each step.
+OPTIONS = {"xla_cpu_copy_insertion_use_region_analysis": True}
 
 _kept: OrderedDict[Any, Any] = OrderedDict()
 _guard = threading.Lock()
@@ -26,7 +28,7 @@ def compiled(lowered: Any) -> Any:
     text = lowered.as_text().encode()
     if b"callback" in text:
         # Of a function of Python's that a program calls, the text tells nothing but a number.
-        return lowered.compile()
+        return _executable(lowered)
     key = (
         hashlib.sha256(text).digest(),
         lowered.in_tree,
@@ -37,9 +39,21 @@ def compiled(lowered: Any) -> Any:
         if key in _kept:
             _kept.move_to_end(key)
             return _kept[key]
-    made = lowered.compile()
+    made = _executable(lowered)
     with _guard:
         _kept[key] = made
         if len(_kept) > KEPT:
             _kept.popitem(last=False)
     return made
+
+
+def _executable(lowered: Any) -> Any:
+    if jax.default_backend() != "cpu":
+        return lowered.compile()
+    try:
+        return lowered.compile(compiler_options=OPTIONS)
+    except jax.errors.JaxRuntimeError as error:
+        # It is an option of XLA's own making, which a later one may no longer have.
+        if "No such compile option" not in str(error):
+            raise
+        return lowered.compile()
