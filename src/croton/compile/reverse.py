@@ -17,6 +17,7 @@ import numpy as np
 from jax import lax
 from jax.interpreters import partial_eval
 
+from croton.compile.beside import Beside
 from croton.compile.hoist import Merged, products_of
 from croton.compile.layout import plain
 from croton.graph.core import Apply, Variable
@@ -40,6 +41,10 @@ SLOPES: dict[str, Callable[[Any], Any]] = {
     "hard_sigmoid": lambda y: y * (1 - y),
     "softplus": lambda y: -jnp.expm1(-y),
 }
+
+
+# Cotangents of products with one left factor lie side by side where a step's have at most so many elements.
+BESIDE = 1 << 14
 
 
 def _slope(node: Apply) -> Callable[[Any], Any] | None:
@@ -110,10 +115,13 @@ class Reverse:
         self.left = [places.get(p.inputs[0]) for p in self.products]
         # Where the carry before a step is the output of the step before: outputs by position in the carry.
         self.shifted = {
-            places[slots[taps.index(-1)]]: sorted(loop.collected).index(k)
+            places[slots[taps.index(-1)]]: k
             for k, (taps, slots) in enumerate(zip(self.op.taps, self.op.slots.initial, strict=True))
-            if k in loop.collected and -1 in taps
+            if -1 in taps
         }
+        # What computes an output, if it is a node with this one result.
+        owners = [v.owner for v in self.op.graph.outputs[: len(self.op.taps)]]
+        self.makers = {k: n for k, n in enumerate(owners) if n in inside and len(n.outputs) == 1}
 
     def __call__(self) -> tuple[Any, Any, Any]:
         @jax.custom_vjp
@@ -132,8 +140,14 @@ class Reverse:
 
     # --- one step ---
 
-    def forward(self, carry: Any, x: Any, fixed: Any, merged: Merged) -> Any:
-        """The carry after a step; outputs, conditions; values of the curves and of the products."""
+    def forward(
+        self, carry: Any, x: Any, fixed: Any, merged: Merged, through: Callable[[Apply, Any], Any] = lambda _, x: x
+    ) -> Any:
+        """The carry after a step; outputs, conditions; values of the curves and of the products.
+
+        The value of a curve or of an output goes ``through`` a function, of its node and it, before it is used.
+        """
+        kept = {*self.curves, *self.makers.values()}
         child = self.loop.context.child()
         child.forms = ()
         merged.watch(child)
@@ -143,6 +157,8 @@ class Reverse:
             found = compute(node, given)
             for v in self.rows.keys() & set(node.inputs):
                 self.rows[v].add(plain(found[0]).shape if type(node.op) is Elemwise else None)
+            if node in kept:
+                found = (through(node, jnp.asarray(plain(found[0]))),)
             if node in self.curves or node in self.products:
                 values[node] = jnp.asarray(plain(found[0]))
             return found
@@ -183,7 +199,16 @@ class Reverse:
         return [left[p] for p in self.products]
 
     def backward(
-        self, cts: Any, ct_outs: Any, carry: Any, x: Any, known: Any, results: Any, fixed: Any, turned: Sequence[Any]
+        self,
+        cts: Any,
+        ct_outs: Any,
+        carry: Any,
+        x: Any,
+        known: Any,
+        results: Any,
+        fixed: Any,
+        turned: Sequence[Any],
+        beside: Beside | None = None,
     ) -> tuple[Any, Any, Any, Any]:
         """The cotangents of the carry before a step, of its xs, of what is fixed, and of the products.
 
@@ -200,8 +225,9 @@ class Reverse:
 
             def replay(node: Apply, given: Sequence[Any], compute: Compute) -> Sequence[Any]:
                 if node in self.products:
-                    k = self.products.index(node)
-                    return (_product(jnp.asarray(plain(given[0])), results[k], offsets[k], turned[k]),)
+                    k, a = self.products.index(node), jnp.asarray(plain(given[0]))
+                    together = None if beside is None else beside.product(k, a, results, offsets)
+                    return (_product(a, results[k], offsets[k], turned[k]) if together is None else together,)
                 if node in values:
                     return (_known(_slope(node))(values[node], jnp.asarray(plain(given[0]))),)
                 return compute(node, given)
@@ -221,20 +247,50 @@ class Reverse:
     def save(self, start: Any, xs: Any, fixed: Any) -> Any:
         """The forward pass, and what the backward pass reads of it."""
         read_carry, read_x, read_known, read_results = self._reads(start, xs, fixed)
+        collected = sorted(self.loop.collected)
         kept = [k for k, read in enumerate(read_carry) if read or k in self.left]
+        shifted = {k: j for k in kept if (j := self.shifted.get(k)) in self.makers or j in collected}
+        makers = {j: n for j, n in self.makers.items() if j in collected or j in shifted.values()}
+        nodes = dict.fromkeys([*[m for m, read in zip(self.curves, read_known, strict=True) if read], *makers.values()])
         merged = self._merged(fixed)
 
-        def step(carry: Any, x: Any) -> Any:
-            after, (outs, conditions, values, results) = self.forward(carry, x, fixed, merged)
-            before = [carry[k] for k in kept if k not in self.shifted]
-            return after, (outs, conditions, _where(read_known, values), _where(read_results, results), before)
+        def step(t: Any, state: Any) -> Any:
+            carry, stacks, others = state
+            stacks = dict(zip(nodes, stacks, strict=True))
 
-        carry, (outs, conditions, known, results, rows) = lax.scan(step, start, xs, length=self.n)
-        rest = iter(rows)
+            def through(node: Apply, value: Any) -> Any:
+                # XLA makes a kernel for each result. One computes the value in its place among those of all steps, and
+                # what needs it reads it there; else one would compute it and another copy it.
+                if node not in stacks:
+                    return value
+                stacks[node] = lax.dynamic_update_index_in_dim(stacks[node], value, t, 0)
+                return lax.dynamic_index_in_dim(stacks[node], t, 0, keepdims=False)
+
+            now = [lax.dynamic_index_in_dim(x, t, 0, keepdims=False) for x in xs]
+            after, found = self.forward(carry, now, fixed, merged, through)
+            others = jax.tree.map(lambda s, x: lax.dynamic_update_index_in_dim(s, x, t, 0), others, rest(carry, *found))
+            return after, [stacks[n] for n in nodes], others
+
+        def rest(carry: Any, outs: Any, conditions: Any, _: Any, results: Any) -> Any:
+            """What else is saved of a step."""
+            outs = [None if j in makers else o for j, o in zip(collected, outs, strict=True)]
+            return outs, conditions, _where(read_results, results), [carry[k] for k in kept if k not in shifted]
+
+        room = [self.made[n] for n in nodes], rest(start, *self.found)
+        state = start, *jax.tree.map(lambda s: jnp.zeros((self.n, *s.shape), s.dtype), room)
+        carry, stacks, (outs, conditions, results, rows) = lax.fori_loop(0, self.n, step, state)
+        of = dict(zip(nodes, stacks, strict=True))
+        known = [of.get(m) if read else None for m, read in zip(self.curves, read_known, strict=True)]
+        outs = [jnp.asarray(of[makers[j]], s.dtype) if o is None else o for j, o, s in zip(collected, outs, self.found[0])]
+        own = iter(rows)
         before: list[Any] = [None] * len(start)
         for k in kept:
-            shifted = k in self.shifted
-            before[k] = jnp.concatenate([start[k][None], outs[self.shifted[k]][:-1]]) if shifted else next(rest)
+            if k in shifted:
+                j = shifted[k]
+                after = of[makers[j]] if j in makers else outs[collected.index(j)]
+                before[k] = jnp.concatenate([start[k][None], jnp.asarray(after[:-1], start[k].dtype)])
+            else:
+                before[k] = next(own)
         read = _where(read_carry, before), _where(read_x, xs), known, results
         factors = [None if k is None else before[k] for k in self.left]
         return (carry, outs, conditions), (*read, factors, fixed)
@@ -242,14 +298,23 @@ class Reverse:
     def _reads(self, start: Any, xs: Any, fixed: Any) -> list[list[bool]]:
         """Which leaves of the carry, elements, values of curves and products the backward step reads."""
         one = [jax.eval_shape(lambda x: x[0], x) for x in xs]
-        shape = jax.eval_shape(lambda c, x, f: self.forward(c, x, f, self._merged(f)), start, one, fixed)
+        self.made: dict[Apply, Any] = {}
+
+        def noted(node: Apply, value: Any) -> Any:
+            self.made[node] = jax.ShapeDtypeStruct(value.shape, value.dtype)
+            return value
+
+        shape = jax.eval_shape(lambda c, x, f: self.forward(c, x, f, self._merged(f), noted), start, one, fixed)
         self.wide = self._wide(_floats(fixed)[0])
-        after, (outs, _, known, results) = shape
+        after, self.found = shape
+        outs, _, known, results = self.found
         turned = jax.eval_shape(self._turned, fixed)
         arguments = (_floats(after)[0], _floats(outs)[0], list(start), one, known, results, list(fixed), turned)
         jaxpr = jax.make_jaxpr(lambda *a: (self.backward(*a), self.factors(a[2:6], a[6])))(*arguments)
         _, used = partial_eval.dce_jaxpr(jaxpr.jaxpr, [True] * len(jaxpr.out_avals))
         self.shapes = arguments[2:6]
+        groups = [[self.products.index(p) for p in ps] for ps in Merged.grouped(self.products).values()]
+        self.groups = [ks for ks in groups if sum(results[k].size for k in ks) <= BESIDE]
         flags = iter(used)
         return [[next(flags) for _ in part] for part in arguments][2:6]
 
@@ -281,20 +346,27 @@ class Reverse:
         ct_carry, ct_outs, _ = cotangents
         floats = _floats(fixed)[0]
         turned = self._turned(fixed)
+        below = [jnp.concatenate([turned[k] for k in ks]) for ks in self.groups]
+        shapes = [[self.shapes[3][k] for k in ks] for ks in self.groups]
+        room = [jnp.zeros((self.n, *s[0].shape[:-1], sum(z.shape[-1] for z in s)), s[0].dtype) for s in shapes]
+        alone = [k for k in range(len(self.products)) if not any(k in ks for ks in self.groups)]
         once = _Once()
 
         def step(state: Any, now: Any) -> Any:
-            cts, sums = state
+            t, cts, sums, stacks = state
             ct_outs, *read = now
             carry, x, known, results = self._whole(read)
-            cts, ct_x, ct_fixed, ct_products = self.backward(cts, ct_outs, carry, x, known, results, fixed, turned)
+            beside = Beside(self.groups, below, stacks, t)
+            cts, ct_x, ct_fixed, ct_products = self.backward(
+                cts, ct_outs, carry, x, known, results, fixed, turned, beside
+            )
             sums = [total + ct_fixed[k] for total, k in zip(sums, self.summed, strict=True)]
-            return (cts, sums), once(ct_x, ct_products)
+            return (t - 1, cts, sums, beside.stacks), once(beside.places, ct_x, ct_products)
 
         empty = [jnp.zeros(self.wide.get(k, floats[k].shape), floats[k].dtype) for k in self.summed]
-        state = _moving(ct_carry), empty
-        (cts, sums), found = lax.scan(step, state, (_moving(ct_outs), *read), length=self.n, reverse=True)
-        ct_xs, ct_products = once.again(found)
+        state = jnp.asarray(self.n - 1), _moving(ct_carry), empty, room
+        (_, cts, sums, stacks), found = lax.scan(step, state, (_moving(ct_outs), *read), length=self.n, reverse=True)
+        ct_xs, ct_products = once.again(found, stacks)
         if any(a is None for a in factors):
             own = jax.vmap(lambda *now: self.factors(self._whole(now), fixed))(*read)
             factors = [mine if a is None else a for a, mine in zip(factors, own, strict=True)]
@@ -302,24 +374,30 @@ class Reverse:
         for k, total in zip(self.summed, sums, strict=True):
             spread = jax.linear_transpose(partial(jnp.broadcast_to, shape=total.shape), floats[k])
             ct_fixed[k] = spread(total)[0]
-        for p, a, g in zip(self.products, factors, ct_products, strict=True):
-            k = self.place[p.inputs[1]]
-            total = product_over_all(a, g)
-            ct_fixed[k] = total if ct_fixed[k] is None else ct_fixed[k] + total
+        for ks, g in [*zip(self.groups, stacks, strict=True), *[([k], ct_products[k]) for k in alone]]:
+            total = product_over_all(factors[ks[0]], g)
+            first = 0
+            for name in (self.products[k].inputs[1] for k in ks):
+                k = self.place[name]
+                columns = floats[k].shape[1]
+                own = total[:, first : first + columns]
+                first += columns
+                ct_fixed[k] = own if ct_fixed[k] is None else ct_fixed[k] + own
         return _spread(cts, self.start), _spread(ct_xs, self.xs), _spread(ct_fixed, fixed)
 
 
 class _Once:
     """Lists of arrays as one list without repetition: a gate's cotangent is that of its input and of its product."""
 
-    def __call__(self, *lists: Sequence[Any]) -> list[Any]:
-        unique: dict[int, Any] = {}
-        self.places = [[list(unique).index(id(x)) for x in xs if unique.setdefault(id(x), x) is x] for xs in lists]
+    def __call__(self, beside: dict[int, Any], *lists: Sequence[Any]) -> list[Any]:
+        """The list, without what lies ``beside`` other arrays already."""
+        unique = {id(x): x for xs in lists for x in xs if id(x) not in beside}
+        self.places = [[beside.get(id(x), list(unique).index(id(x)) if id(x) in unique else None) for x in xs] for xs in lists]
         return list(unique.values())
 
-    def again(self, found: Sequence[Any]) -> list[list[Any]]:
+    def again(self, found: Sequence[Any], stacks: Sequence[Any]) -> list[list[Any]]:
         """The lists, of what became of their elements."""
-        return [[found[k] for k in places] for places in self.places]
+        return [[found[p] if isinstance(p, int) else stacks[p[0]][..., p[1] : p[2]] for p in ps] for ps in self.places]
 
 
 def _is_float(x: Any) -> bool:

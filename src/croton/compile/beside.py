@@ -1,0 +1,59 @@
+"""Cotangents of products with one left factor, side by side: one product takes them back, and one is their gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+from jax import lax
+
+
+class Beside:
+    """One step's view of arrays that hold, for all steps, the cotangents of groups of products.
+
+    ``groups``: positions of products with one left factor each; ``turned``: for each group its matrices, transposed,
+    one below the other; ``stacks``: for each group an array of (steps, ..., columns of all its matrices); ``t``: which
+    step it is. What computes a cotangent writes it into its columns there, so nothing is copied to join them.
+    """
+
+    def __init__(self, groups: Sequence[Sequence[int]], turned: Sequence[Any], stacks: Sequence[Any], t: Any) -> None:
+        self.groups, self.turned, self.stacks, self.t = groups, turned, list(stacks), t
+        self.found: dict[int, Any] = {}
+        #: By identity, where the cotangents are: (group, first column, last column and one).
+        self.places: dict[int, tuple[int, int, int]] = {}
+
+    def product(self, k: int, a: Any, results: Sequence[Any], offsets: Sequence[Any]) -> Any:
+        """The result of the k-th product, known already, as a function of the left factor and its own offset.
+
+        None for a product that is in no group.
+        """
+        group = next((g for g, ks in enumerate(self.groups) if k in ks), None)
+        if group is None:
+            return None
+        if k not in self.found:
+            ks = self.groups[group]
+            values = self._products(group)(a, [results[i] for i in ks], [offsets[i] for i in ks])
+            self.found.update(zip(ks, values, strict=True))
+        return self.found[k]
+
+    def _products(self, group: int) -> Callable[..., Any]:
+        @jax.custom_vjp
+        def products(a: Any, results: Any, offsets: Any) -> Any:
+            return results
+
+        def back(_: Any, cts: Any) -> Any:
+            return self._put(group, cts) @ self.turned[group], None, cts
+
+        products.defvjp(lambda a, results, offsets: (results, None), back)
+        return products
+
+    def _put(self, group: int, cts: Sequence[Any]) -> Any:
+        """Write the cotangents into their places, and read them together from there."""
+        first = 0
+        for ct in cts:
+            at = (self.t, *[0] * (ct.ndim - 1), first)
+            self.stacks[group] = lax.dynamic_update_slice(self.stacks[group], ct[None], at)
+            self.places[id(ct)] = group, first, first + ct.shape[-1]
+            first += ct.shape[-1]
+        return lax.dynamic_index_in_dim(self.stacks[group], self.t, 0, keepdims=False)
