@@ -191,8 +191,9 @@ def _cut_apart(wanted: Sequence[Variable], env: dict[Variable, Any]) -> None:
     groups: dict[Variable, list[tuple[int, int, Variable]]] = {}
     for v in wanted:
         found = None if v.owner is None else last_slice(v.owner)
-        if found is not None and v.owner.inputs[0] in env:  # type: ignore[union-attr]
-            groups.setdefault(v.owner.inputs[0], []).append((*found, v))  # type: ignore[union-attr]
+        if found is not None and (source := v.owner.inputs[0]) in env:  # type: ignore[union-attr]
+            stop = env[source].shape[-1] if found[1] is None else found[1]
+            groups.setdefault(source, []).append((found[0], stop, v))
     for source, parts in groups.items():
         value = env[source]
         edges = sorted({(a, b) for a, b, _ in parts})

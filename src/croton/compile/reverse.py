@@ -17,9 +17,9 @@ import numpy as np
 from jax import lax
 from jax.interpreters import partial_eval
 
-from croton.compile.beside import Beside
 from croton.compile.hoist import Merged, products_of
 from croton.compile.layout import plain
+from croton.compile.stacked import Beside, row, with_row
 from croton.graph.core import Apply, Variable
 from croton.graph.derivative import Derivative
 from croton.graph.walk import toposort
@@ -259,16 +259,13 @@ class Reverse:
             stacks = dict(zip(nodes, stacks, strict=True))
 
             def through(node: Apply, value: Any) -> Any:
-                # XLA makes a kernel for each result. One computes the value in its place among those of all steps, and
-                # what needs it reads it there; else one would compute it and another copy it.
                 if node not in stacks:
                     return value
-                stacks[node] = lax.dynamic_update_index_in_dim(stacks[node], value, t, 0)
-                return lax.dynamic_index_in_dim(stacks[node], t, 0, keepdims=False)
+                stacks[node] = with_row(stacks[node], t, value)
+                return row(stacks[node], t)
 
-            now = [lax.dynamic_index_in_dim(x, t, 0, keepdims=False) for x in xs]
-            after, found = self.forward(carry, now, fixed, merged, through)
-            others = jax.tree.map(lambda s, x: lax.dynamic_update_index_in_dim(s, x, t, 0), others, rest(carry, *found))
+            after, found = self.forward(carry, [row(x, t) for x in xs], fixed, merged, through)
+            others = jax.tree.map(lambda stack, x: with_row(stack, t, x), others, rest(carry, *found))
             return after, [stacks[n] for n in nodes], others
 
         def rest(carry: Any, outs: Any, conditions: Any, _: Any, results: Any) -> Any:

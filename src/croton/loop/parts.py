@@ -19,14 +19,18 @@ from croton.tensor.types import TensorType
 
 @dataclass(frozen=True)
 class Part(TensorOp):
-    """The elements from ``start`` to ``stop`` along the last dimension, or all if it has length one and broadcasts."""
+    """The elements from ``start`` to ``stop`` along the last dimension, or all if it has length one and broadcasts.
+
+    ``stop`` is None for the end.
+    """
 
     start: int
-    stop: int
+    stop: int | None
 
     def output_types(self, x: Variable) -> Sequence[Type]:
         *others, n = kind(x).shape
-        length = None if n is None else 1 if n == 1 else max(min(self.stop, n) - self.start, 0)
+        stop = n if self.stop is None else self.stop
+        length = None if n is None else 1 if n == 1 else max(min(stop, n) - self.start, 0)
         return [TensorType(kind(x).dtype, shape=(*others, length))]
 
     def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
@@ -34,7 +38,7 @@ class Part(TensorOp):
         return x if x.shape[-1] == 1 else x[..., self.start : self.stop]
 
 
-def last_slice(node: Apply) -> tuple[int, int] | None:
+def last_slice(node: Apply) -> tuple[int, int | None] | None:
     """(start, stop) of a node that takes a fixed slice of the last dimension only; None for any other."""
     if isinstance(node.op, Part):
         return node.op.start, node.op.stop
@@ -45,10 +49,12 @@ def last_slice(node: Apply) -> tuple[int, int] | None:
         return None
     symbols = iter(node.inputs[1:])
     bounds = [static_value(next(symbols)) if bound == SYMBOL else bound for bound in last[1:]]
-    if bounds[1] is None or bounds[2] not in (None, 1) or (bounds[0] is None and last[1] is not None):
+    if bounds[2] not in (None, 1) or any(b is None and asked is not None for b, asked in zip(bounds, last[1:], strict=True)):
         return None
-    start, stop = int(bounds[0] or 0), int(bounds[1])
-    return (start, stop) if 0 <= start < stop else None
+    start, stop = int(bounds[0] or 0), None if bounds[1] is None else int(bounds[1])
+    if start < 0 or (stop is not None and stop <= start) or (start, stop) == (0, None):
+        return None
+    return start, stop
 
 
 def spread(outputs: Sequence[Variable]) -> list[Variable]:
@@ -67,7 +73,7 @@ def spread(outputs: Sequence[Variable]) -> list[Variable]:
             earlier = None
             if node in cuts and node.inputs[0] not in whole:
                 earlier = _earlier(inputs[0].owner, Part(*cuts[node]))
-            elif node in cuts and len(inputs) > 1:
+            if earlier is None and node in cuts and len(inputs) > 1:
                 # The bounds are known, so it does not depend on what they were written with, a state's shape perhaps.
                 earlier = Part(*cuts[node]).make_node(inputs[0]).out
             if earlier is not None:

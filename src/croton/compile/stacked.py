@@ -1,4 +1,8 @@
-"""Cotangents of products with one left factor, side by side: one product takes them back, and one is their gradient."""
+"""Arrays that hold a value for each step of a loop, written where the value is computed and read back from there.
+
+XLA makes a kernel for each result, and writes and reads within larger arrays are part of them. So a value that is saved
+and used is computed in its place; else one kernel would compute it and another would copy it.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,25 @@ import jax
 from jax import lax
 
 
+def row(stack: Any, t: Any) -> Any:
+    """What ``stack`` holds for step ``t``."""
+    return lax.dynamic_index_in_dim(stack, t, 0, keepdims=False, allow_negative_indices=False)
+
+
+def with_row(stack: Any, t: Any, value: Any, first: int = 0) -> Any:
+    """``stack`` with ``value`` for step ``t``, in the columns from the ``first`` on."""
+    at = (t, *[0] * (value.ndim - 1), first) if value.ndim else (t,)
+    return lax.dynamic_update_slice(stack, value[None], at, allow_negative_indices=False)
+
+
 class Beside:
-    """One step's view of arrays that hold, for all steps, the cotangents of groups of products.
+    """One step's view of arrays that hold the cotangents of groups of products side by side.
+
+    One product takes a group's cotangents back to the left factor, and one is the gradient of all its matrices.
 
     ``groups``: positions of products with one left factor each; ``turned``: for each group its matrices, transposed,
     one below the other; ``stacks``: for each group an array of (steps, ..., columns of all its matrices); ``t``: which
-    step it is. What computes a cotangent writes it into its columns there, so nothing is copied to join them.
+    step it is.
     """
 
     def __init__(self, groups: Sequence[Sequence[int]], turned: Sequence[Any], stacks: Sequence[Any], t: Any) -> None:
@@ -52,8 +69,7 @@ class Beside:
         """Write the cotangents into their places, and read them together from there."""
         first = 0
         for ct in cts:
-            at = (self.t, *[0] * (ct.ndim - 1), first)
-            self.stacks[group] = lax.dynamic_update_slice(self.stacks[group], ct[None], at)
+            self.stacks[group] = with_row(self.stacks[group], self.t, ct, first)
             self.places[id(ct)] = group, first, first + ct.shape[-1]
             first += ct.shape[-1]
-        return lax.dynamic_index_in_dim(self.stacks[group], self.t, 0, keepdims=False)
+        return row(self.stacks[group], self.t)
