@@ -1,12 +1,14 @@
 """The loop's own reverse pass against the same steps written out one after another, for steps drawn at random."""
 
+from unittest import mock
+
 import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import croton
 import croton.tensor as T
-from croton.compile import DebugMode
+from croton.compile import DebugMode, reverse
 from croton.loop import scan
 
 STEPS, BATCH, WIDTH, WORDS = 4, 2, 3, 5
@@ -126,10 +128,13 @@ recipes = st.lists(
     batched=st.booleans(),
     backwards=st.booleans(),
     truncate=st.sampled_from([-1, -1, 1, 2, 6]),
+    beside=st.booleans(),
 )
-@example([("U", 2, 0), ("gates", 0, 0), ("gates by row", 0, 0)], (0, 1, 2), {"h", "c[-1]"}, True, False, -1)
-@example([("U elsewhere", 2, 0), ("U twice", 2, 0), ("U.T", 1, 0)], (0, 1, 2), {"h", "y"}, False, True, -1)
-def test_a_loop_has_the_derivatives_of_its_steps_written_out(recipe, wanted, read, batched, backwards, truncate):
+@example([("U", 2, 0), ("gates", 0, 0), ("gates by row", 0, 0)], (0, 1, 2), {"h", "c[-1]"}, True, False, -1, True)
+@example([("U elsewhere", 2, 0), ("U twice", 2, 0), ("U.T", 1, 0)], (0, 1, 2), {"h", "y"}, False, True, -1, False)
+def test_a_loop_has_the_derivatives_of_its_steps_written_out(
+    recipe, wanted, read, batched, backwards, truncate, beside
+):
     v, values = variables(batched)
     looped, written = both_ways(step_of(recipe, wanted), v, backwards, truncate)
     rng = np.random.RandomState(9)
@@ -149,5 +154,7 @@ def test_a_loop_has_the_derivatives_of_its_steps_written_out(recipe, wanted, rea
     f = croton.function(given, results(looped), on_unused_input="ignore")
     g = croton.function(given, results(written), on_unused_input="ignore", mode=DebugMode())
     arguments = [values[n] for n in v]
-    for name, a, b in zip(["cost", *[n for n in v if n not in "mk"]], f(*arguments), g(*arguments), strict=True):
+    with mock.patch.object(reverse, "BESIDE", reverse.BESIDE if beside else 0):
+        looped_values = f(*arguments)
+    for name, a, b in zip(["cost", *[n for n in v if n not in "mk"]], looped_values, g(*arguments), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11, err_msg=name)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from croton.compile.alike import Body, body
+from croton.compile.dividing import Dividing
 from croton.compile.host import HostPlan
 from croton.compile.layout import plain
 from croton.compile.lower import Lowering, NeedsValue
@@ -24,8 +25,10 @@ from croton.compile.nanguard import GuardedLowering
 from croton.compile.prepare import prepare
 from croton.compile.signals import hear
 from croton.graph.core import SharedVariable, Variable, hooks
+from croton.graph.derivative import Derivative
 from croton.graph.walk import inputs as edge
 from croton.graph.walk import toposort
+from croton.loop.op import Scan
 from croton.settings import config
 from croton.sparse.types import SparseType
 from croton.sparse.value import Sparse, fitted, on_device
@@ -105,6 +108,10 @@ class Program:
         self.tells = any(n.op.tells for n in toposort(wanted))
         self.checked = self.tells or self._is_checked(wanted)
         self.sparse = any(isinstance(v.type, SparseType) for v in (*self.inputs, *self.shared))
+        ops = [n.op for n in toposort(wanted)]
+        # The examples of a loop that is differentiated may be divided over several devices.
+        differentiated = any(isinstance(op, Derivative) for op in ops) and any(isinstance(op, Scan) for op in ops)
+        self.divides = differentiated and not self.tells and not self.sparse
         self.traces = 0
         self._loops: dict[Any, Any] = {}
         self.quick: Callable[[list[Any]], Sequence[Any]] | None = None
@@ -163,9 +170,14 @@ class Program:
         """A program's results; where one serves every call and nothing is checked, ``quick`` is set for the next."""
         if self.planned or self.checked or self._compiled_before or self.sparse:
             return run(*arguments)
+        plain = run
+        if isinstance(run, Dividing):
+            if run.mesh(arguments) is not None:
+                return run(*arguments)
+            plain = run.plain
         self._compiled_before = True
         narrow = all(np.dtype(a.dtype).itemsize <= 4 for a in arguments)
-        program = compiled(run.lower(*arguments)) if narrow else run
+        program = compiled(plain.lower(*arguments)) if narrow else run
         results = program(*arguments)
         if not errors:
             self.quick = self._quickly(program, narrow, run)
@@ -233,11 +245,9 @@ class Program:
         consumes = not self.checked and sum(a.nbytes for a in arguments[first:last]) >= DONATED
         if len(self._compiled) >= config.structures_kept:
             self._compiled.pop(next(iter(self._compiled)))
-        self._compiled[key] = (
-            jax.jit(traced, donate_argnums=tuple(range(first, last)) if consumes else (), keep_unused=True),
-            errors,
-            consumes,
-        )
+        donated = tuple(range(first, last)) if consumes else ()
+        run = Dividing(traced, donated) if self.divides else jax.jit(traced, donate_argnums=donated, keep_unused=True)
+        self._compiled[key] = run, errors, consumes
         return self._compiled[key]
 
     def trace(self, key: Any, starts: Any, leaves: Sequence[Any], errors: list[Any]) -> Any:

@@ -16,14 +16,19 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.interpreters import partial_eval
+from jax.sharding import Mesh
 
+from croton.compile.dividing import ask
 from croton.compile.hoist import Merged, products_of
 from croton.compile.layout import plain
 from croton.compile.stacked import Beside, row, with_row
+from croton.devices import current, divided
 from croton.graph.core import Apply, Variable
 from croton.graph.derivative import Derivative
 from croton.graph.walk import toposort
 from croton.loop.op import Scan
+from croton.loop.parts import last_slice
+from croton.tensor.basic import Cast
 from croton.tensor.elemwise import Elemwise
 from croton.tensor.nnet.activations import Activation
 from croton.tensor.stacks import product_over_all
@@ -45,6 +50,11 @@ SLOPES: dict[str, Callable[[Any], Any]] = {
 
 # Cotangents of products with one left factor lie side by side where a step's have at most so many elements.
 BESIDE = 1 << 14
+
+
+def _by_element(node: Apply) -> bool:
+    """Whether the node is one that leaves rows where they are."""
+    return isinstance(node.op, Elemwise | Activation | Cast) or last_slice(node) is not None
 
 
 def _slope(node: Apply) -> Callable[[Any], Any] | None:
@@ -120,8 +130,12 @@ class Reverse:
             if -1 in taps
         }
         # What computes an output, if it is a node with this one result.
-        owners = [v.owner for v in self.op.graph.outputs[: len(self.op.taps)]]
-        self.makers = {k: n for k, n in enumerate(owners) if n in inside and len(n.outputs) == 1}
+        makers = enumerate(v.owner for v in self.op.graph.outputs[: len(self.op.taps)])
+        self.makers = {j: n for j, n in makers if n is not None and n in inside and len(n.outputs) == 1}
+
+        # Whether each row of the products' left factors, an example, goes its own way.
+        self.apart = all(n in self.products or _by_element(n) for n in inside)
+        self.mesh: Mesh | None = None
 
     def __call__(self) -> tuple[Any, Any, Any]:
         @jax.custom_vjp
@@ -154,6 +168,8 @@ class Reverse:
         values: dict[Apply, Any] = {}
 
         def watch(node: Apply, given: Sequence[Any], compute: Compute) -> Sequence[Any]:
+            if self.mesh is not None and node in self.products:
+                given = [divided(self.mesh, plain(given[0]), 0), *given[1:]]
             found = compute(node, given)
             for v in self.rows.keys() & set(node.inputs):
                 self.rows[v].add(plain(found[0]).shape if type(node.op) is Elemwise else None)
@@ -249,7 +265,7 @@ class Reverse:
         read_carry, read_x, read_known, read_results = self._reads(start, xs, fixed)
         collected = sorted(self.loop.collected)
         kept = [k for k, read in enumerate(read_carry) if read or k in self.left]
-        shifted = {k: j for k in kept if (j := self.shifted.get(k)) in self.makers or j in collected}
+        shifted = {k: j for k, j in self.shifted.items() if k in kept and (j in self.makers or j in collected)}
         makers = {j: n for j, n in self.makers.items() if j in collected or j in shifted.values()}
         nodes = dict.fromkeys([*[m for m, read in zip(self.curves, read_known, strict=True) if read], *makers.values()])
         merged = self._merged(fixed)
@@ -278,7 +294,10 @@ class Reverse:
         carry, stacks, (outs, conditions, results, rows) = lax.fori_loop(0, self.n, step, state)
         of = dict(zip(nodes, stacks, strict=True))
         known = [of.get(m) if read else None for m, read in zip(self.curves, read_known, strict=True)]
-        outs = [jnp.asarray(of[makers[j]], s.dtype) if o is None else o for j, o, s in zip(collected, outs, self.found[0])]
+        outs = [
+            jnp.asarray(of[makers[j]], s.dtype) if j in makers else o
+            for j, o, s in zip(collected, outs, self.found[0], strict=True)
+        ]
         own = iter(rows)
         before: list[Any] = [None] * len(start)
         for k in kept:
@@ -310,10 +329,22 @@ class Reverse:
         jaxpr = jax.make_jaxpr(lambda *a: (self.backward(*a), self.factors(a[2:6], a[6])))(*arguments)
         _, used = partial_eval.dce_jaxpr(jaxpr.jaxpr, [True] * len(jaxpr.out_avals))
         self.shapes = arguments[2:6]
+        self._offer(results, turned)
         groups = [[self.products.index(p) for p in ps] for ps in Merged.grouped(self.products).values()]
         self.groups = [ks for ks in groups if sum(results[k].size for k in ks) <= BESIDE]
         flags = iter(used)
         return [[next(flags) for _ in part] for part in arguments][2:6]
+
+    def _offer(self, results: Sequence[Any], turned: Sequence[Any]) -> None:
+        """Have the examples divided over several devices, now if there are some, or else when it is traced again."""
+        rows = {r.shape[0] if r.ndim == 2 else 1 for r in results}
+        examples = rows.pop() if self.apart and len(rows) == 1 else 1
+        ask(
+            examples,
+            sum(2.0 * self.n * r.size * m.shape[0 if r.ndim < 2 else 1] for r, m in zip(results, turned, strict=True)),
+        )
+        mesh = current()
+        self.mesh = mesh if mesh is not None and examples % mesh.size == 0 else None
 
     def _wide(self, floats: Sequence[Any]) -> dict[int, tuple[int, ...]]:
         """The shapes to which values are broadcast wherever the step uses them, such as a layer's peephole weights.
@@ -389,12 +420,20 @@ class _Once:
     def __call__(self, beside: dict[int, Any], *lists: Sequence[Any]) -> list[Any]:
         """The list, without what lies ``beside`` other arrays already."""
         unique = {id(x): x for xs in lists for x in xs if id(x) not in beside}
-        self.places = [[beside.get(id(x), list(unique).index(id(x)) if id(x) in unique else None) for x in xs] for xs in lists]
+        numbers = {name: k for k, name in enumerate(unique)}
+        self.places = [[beside[id(x)][1:] if id(x) in beside else numbers[id(x)] for x in xs] for xs in lists]
         return list(unique.values())
 
     def again(self, found: Sequence[Any], stacks: Sequence[Any]) -> list[list[Any]]:
         """The lists, of what became of their elements."""
-        return [[found[p] if isinstance(p, int) else stacks[p[0]][..., p[1] : p[2]] for p in ps] for ps in self.places]
+
+        def whole(place: Any) -> Any:
+            if isinstance(place, int):
+                return found[place]
+            group, first, last = place
+            return stacks[group][..., first:last]
+
+        return [[whole(place) for place in places] for places in self.places]
 
 
 def _is_float(x: Any) -> bool:

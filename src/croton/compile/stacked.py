@@ -37,8 +37,8 @@ class Beside:
     def __init__(self, groups: Sequence[Sequence[int]], turned: Sequence[Any], stacks: Sequence[Any], t: Any) -> None:
         self.groups, self.turned, self.stacks, self.t = groups, turned, list(stacks), t
         self.found: dict[int, Any] = {}
-        #: By identity, where the cotangents are: (group, first column, last column and one).
-        self.places: dict[int, tuple[int, int, int]] = {}
+        #: By identity, the cotangents and where they are: (cotangent, group, first column, last column and one).
+        self.places: dict[int, tuple[Any, int, int, int]] = {}
 
     def product(self, k: int, a: Any, results: Sequence[Any], offsets: Sequence[Any]) -> Any:
         """The result of the k-th product, known already, as a function of the left factor and its own offset.
@@ -70,6 +70,6 @@ class Beside:
         first = 0
         for ct in cts:
             self.stacks[group] = with_row(self.stacks[group], self.t, ct, first)
-            self.places[id(ct)] = group, first, first + ct.shape[-1]
+            self.places[id(ct)] = ct, group, first, first + ct.shape[-1]
             first += ct.shape[-1]
         return row(self.stacks[group], self.t)

@@ -29,9 +29,9 @@ class Part(TensorOp):
 
     def output_types(self, x: Variable) -> Sequence[Type]:
         *others, n = kind(x).shape
-        stop = n if self.stop is None else self.stop
-        length = None if n is None else 1 if n == 1 else max(min(stop, n) - self.start, 0)
-        return [TensorType(kind(x).dtype, shape=(*others, length))]
+        if n not in (None, 1):
+            n = max(min(n if self.stop is None else self.stop, n) - self.start, 0)
+        return [TensorType(kind(x).dtype, shape=(*others, n))]
 
     def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
         (x,) = values
@@ -49,7 +49,9 @@ def last_slice(node: Apply) -> tuple[int, int | None] | None:
         return None
     symbols = iter(node.inputs[1:])
     bounds = [static_value(next(symbols)) if bound == SYMBOL else bound for bound in last[1:]]
-    if bounds[2] not in (None, 1) or any(b is None and asked is not None for b, asked in zip(bounds, last[1:], strict=True)):
+    if bounds[2] not in (None, 1) or any(
+        b is None and asked is not None for b, asked in zip(bounds, last[1:], strict=True)
+    ):
         return None
     start, stop = int(bounds[0] or 0), None if bounds[1] is None else int(bounds[1])
     if start < 0 or (stop is not None and stop <= start) or (start, stop) == (0, None):
