@@ -3,10 +3,11 @@
 from croton.graph.rewriting import Rule
 from croton.rewrites.approximate import APPROXIMATE
 from croton.rewrites.loops import LOOPS
+from croton.rewrites.pooling import POOLING
 from croton.rewrites.speed import SPEED
 from croton.rewrites.stabilize import STABILIZE
 from croton.rewrites.switches import SWITCHES
 
-RULES: list[Rule] = [*STABILIZE, *SPEED, *LOOPS, *SWITCHES, *APPROXIMATE]
+RULES: list[Rule] = [*STABILIZE, *SPEED, *POOLING, *LOOPS, *SWITCHES, *APPROXIMATE]
 
 __all__ = ["RULES"]
