@@ -68,10 +68,10 @@ WORKS = {
     "rnn-20": Work("Classifier", SERIES, _cell("rnn", 20), 64, "rmsprop", 40),
     "lstm-128": Work("Classifier", SERIES, _cell("lstm", 128), 64, "rmsprop", 6),
     "gru-128": Work("Classifier", SERIES, _cell("gru", 128), 64, "rmsprop", 6),
-    "lstm-320": Work("Classifier", SERIES, _cell("lstm", 320), 64, "rmsprop", 2),
+    "lstm-320": Work("Classifier", SERIES, _cell("lstm", 320), 64, "rmsprop", 6),
     "lenet-64": Work("Classifier", (28, 28, 1), LENET, 64, "sgd", 16),
-    "lenet-500": Work("Classifier", (28, 28, 1), LENET, 500, "sgd", 2),
-    "characters": Work("Classifier", TEXT, CHARACTERS, 64, "rmsprop", 3),
+    "lenet-500": Work("Classifier", (28, 28, 1), LENET, 500, "sgd", 6),
+    "characters": Work("Classifier", TEXT, CHARACTERS, 64, "rmsprop", 6),
 }
 
 

@@ -27,7 +27,7 @@ from croton.settings import config
 from croton.sparse.value import Sparse
 
 # Seconds that one call of a program is meant to last: Ctrl-C, progress and checkpoints wait for its end.
-CALL = 0.2
+CALL = 1.0
 # Arrays of more bytes are taken as long as they are: the room would cost more than a compilation.
 ROUNDED = 64 << 20
 
