@@ -87,7 +87,8 @@ def close(found, true, dtype):
 def test_every_rule_is_tested():
     names = [rule.name for rule in RULES]
     assert len(names) == len(set(names))
-    assert set(names) == {*STABLE, *FAST, *NAMED}
+    elsewhere = {"local_pool_before_increasing"}  # tests/rewrites/test_pooling.py
+    assert set(names) == {*STABLE, *FAST, *NAMED, *elsewhere}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 from croton.devices import at_home, dividing, everywhere, held_whole, mesh_for
 
 # A call whose loops multiply and add less often goes forward sooner than its arguments reach several devices.
-LEAST_WORK = 1e8
+LEAST_WORK = 5e8
 
 _asked: ContextVar[list[tuple[int, float]] | None] = ContextVar("asked", default=None)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from croton.graph.core import Apply, Type, Variable
 from croton.tensor.basic import TensorOp, as_tensor_variable, cast, module_for
@@ -28,14 +29,17 @@ def _sum(xp: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 
 def _sum_in_blocks(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
-    kept = [a for a in range(x.ndim) if a not in axis]
-    rows = jnp.transpose(x, (*kept, *axis)).reshape(*[x.shape[a] for a in kept], -1)
-    while rows.shape[-1] > _BLOCK:
-        whole = rows.shape[-1] // _BLOCK * _BLOCK
-        parts = rows[..., :whole].reshape(*rows.shape[:-1], -1, _BLOCK).sum(-1)
-        rows = jnp.concatenate([parts, rows[..., whole:].sum(-1, keepdims=True)], axis=-1)
-    total = rows.sum(-1)
-    return total.reshape([1 if a in axis else n for a, n in enumerate(x.shape)]) if keepdims else total
+    """The sum, axis by axis, of a long axis in blocks first: axes are not joined, for they may lie on several devices."""
+    shape = x.shape
+    for a in sorted(axis, reverse=True):
+        rows = jnp.moveaxis(x, a, -1)
+        while rows.shape[-1] > _BLOCK:
+            whole = rows.shape[-1] // _BLOCK * _BLOCK
+            parts = rows[..., :whole].reshape(*rows.shape[:-1], -1, _BLOCK).sum(-1)
+            rows = jnp.concatenate([parts, rows[..., whole:].sum(-1, keepdims=True)], axis=-1)
+        # XLA would make one long sum of two that follow each other.
+        x = lax.optimization_barrier(rows.sum(-1))
+    return x.reshape([1 if a in axis else n for a, n in enumerate(shape)]) if keepdims else x
 
 
 def _named(name: str) -> Callable[..., Any]:
