@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import croton
+from croton import devices
 from croton import tensor as T
 from croton.compile import dividing
 
@@ -130,3 +131,19 @@ def test_a_check_within_the_function_still_speaks(monkeypatch):
     assert used == [2]
     with pytest.raises((ValueError, IndexError), match="labels must lie between 0 and 2"):
         f(X, np.full(16, 7, "int32"))
+
+
+def test_devices_exchange_gradients_only(monkeypatch):
+    """Nothing as long as a stack of all steps is brought together, not even for the sum of very many outputs."""
+    monkeypatch.setattr(dividing, "LEAST_WORK", 0)
+    x, U = T.ftensor3("x"), croton.shared(np.eye(48, dtype="float32"), "U")
+    h, _ = croton.loop.scan(lambda x, h, U: T.tanh(x + T.dot(h, U)), x, T.zeros((16, 48), "float32"), U)
+    f = croton.function([x], [T.sqr(h).mean(), T.grad(T.sqr(h).mean(), U)])
+    given = np.ones((100, 16, 48), "float32")
+    f(given)
+    ((run, _, _),) = f._program._compiled.values()
+    ((mesh, program),) = run._divided.items()
+    with devices.dividing(mesh), jax.enable_x64(True):
+        text = program.lower(*devices.everywhere(mesh, [given, U.get_value()])).compile().as_text()
+    assert "all-reduce" in text
+    assert "all-gather" not in text
