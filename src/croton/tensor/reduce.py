@@ -29,7 +29,7 @@ def _sum(xp: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 
 def _sum_in_blocks(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
-    """The sum, axis by axis, of a long axis in blocks first: axes are not joined, for they may lie on several devices."""
+    """The sum axis by axis, of a long one in blocks first: joined axes would not stay on the devices they lie on."""
     shape = x.shape
     for a in sorted(axis, reverse=True):
         rows = jnp.moveaxis(x, a, -1)
