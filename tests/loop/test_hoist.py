@@ -40,3 +40,39 @@ def test_a_product_that_would_take_too_much_memory_stays_in_the_loop(monkeypatch
 def test_room_counts_what_every_operation_makes():
     program = jax.make_jaxpr(lambda x: (x * 2).sum())(np.ones((10, 4), "float32"))
     assert hoist._room(program) == 4 * (40 + 1)
+
+
+def test_a_slice_beyond_the_only_column_is_empty_whoever_wrote_its_bounds():
+    z = T.dtensor3("z")
+    zero = T.zeros((4, 1), "float64")
+
+    def step(z, h):
+        n = h.shape[1]
+        return h + z[:, n : 2 * n].sum(axis=1, keepdims=True) + z[:, n:].sum(axis=1, keepdims=True) + z[:, :n]
+
+    h, _ = croton.scan(step, z, zero)
+    f = croton.function([z], [h[-1], T.grad(h.sum(), z)])
+    for columns in (1, 3):
+        given = np.random.RandomState(0).normal(size=(2, 4, columns))
+        last, slope = f(given)
+        each = given[..., :1] + given[..., 1:2].sum(-1, keepdims=True) + given[..., 1:].sum(-1, keepdims=True)
+        np.testing.assert_allclose(last, each.sum(0), rtol=1e-12)
+        counts = np.array([1, 2, 1])[:columns] * np.array([2, 1])[:, None, None]
+        np.testing.assert_allclose(slope, np.broadcast_to(counts, given.shape))
+
+
+def test_gates_to_the_end_of_matrix_and_sequence_are_cut_before_the_loop():
+    z, U = T.dtensor3("z"), croton.shared(np.random.RandomState(1).normal(size=(3, 6)), "U")
+
+    def step(z, h):
+        n = h.shape[1]
+        return T.tanh(z[:, :n] + T.dot(h, U[:, :n])) * T.tanh(z[:, n:] + T.dot(h, U[:, n:]))
+
+    h, _ = croton.scan(step, z, T.zeros((4, 3), "float64"))
+    f = croton.function([z], [h[-1], *T.grad(h.sum(), [z, U])])
+    given = np.random.RandomState(2).normal(size=(5, 4, 6))
+    assert (5, 4, 3) in stacks(f, given)
+    state, matrix = np.zeros((4, 3)), U.get_value()
+    for row in given:
+        state = np.tanh(row[:, :3] + state @ matrix[:, :3]) * np.tanh(row[:, 3:] + state @ matrix[:, 3:])
+    np.testing.assert_allclose(f(given)[0], state, rtol=1e-12)

@@ -77,7 +77,8 @@ def spread(outputs: Sequence[Variable]) -> list[Variable]:
                 earlier = _earlier(inputs[0].owner, Part(*cuts[node]))
             if earlier is None and node in cuts and len(inputs) > 1:
                 # The bounds are known, so it does not depend on what they were written with, a state's shape perhaps.
-                earlier = Part(*cuts[node]).make_node(inputs[0]).out
+                whole_axes = [("slice", None, None, None)] * (kind(inputs[0]).ndim - 1)
+                earlier = Subtensor((*whole_axes, ("slice", *cuts[node], None))).make_node(inputs[0]).out
             if earlier is not None:
                 new[node.outputs[0]] = earlier
             elif any(a is not b for a, b in zip(inputs, node.inputs, strict=True)):
