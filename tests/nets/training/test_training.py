@@ -641,11 +641,14 @@ def test_a_finished_training_resumed_tells_its_last_epoch(tmp_path):
 
 
 def test_a_loss_that_is_no_number_is_told_of(caplog):
+    caplog.set_level("WARNING", "croton.nets")
     nets.Regressor([3, 2]).train([X, Y], algo="sgd", learning_rate=1e30, max_updates=3, progress=False)
     assert "lower learning_rate" in caplog.text
 
 
 def test_the_interruption_is_told_in_silence_too(caplog):
+    caplog.set_level("WARNING", "croton.nets")
+
     def batch():
         raise KeyboardInterrupt
 
