@@ -105,10 +105,10 @@ class Program:
         self.planned = bool(self.plan)
         self.mode = mode
         self.eager = self.plan.eager or isinstance(mode, NanGuardMode | DebugMode | MonitorMode)
-        self.tells = any(n.op.tells for n in toposort(wanted))
+        ops = [n.op for n in toposort(wanted)]
+        self.tells = any(op.tells for op in ops)
         self.checked = self.tells or self._is_checked(wanted)
         self.sparse = any(isinstance(v.type, SparseType) for v in (*self.inputs, *self.shared))
-        ops = [n.op for n in toposort(wanted)]
         # The examples of a loop that is differentiated may be divided over several devices.
         differentiated = any(isinstance(op, Derivative) for op in ops) and any(isinstance(op, Scan) for op in ops)
         self.divides = differentiated and not self.tells and not self.sparse

@@ -132,7 +132,6 @@ class Reverse:
         # What computes an output, if it is a node with this one result.
         makers = enumerate(v.owner for v in self.op.graph.outputs[: len(self.op.taps)])
         self.makers = {j: n for j, n in makers if n is not None and n in inside and len(n.outputs) == 1}
-
         # Whether each row of the products' left factors, an example, goes its own way.
         self.apart = all(n in self.products or _by_element(n) for n in inside)
         self.mesh: Mesh | None = None
@@ -405,12 +404,11 @@ class Reverse:
         for ks, g in [*zip(self.groups, stacks, strict=True), *[([k], ct_products[k]) for k in alone]]:
             total = product_over_all(factors[ks[0]], g)
             first = 0
-            for name in (self.products[k].inputs[1] for k in ks):
-                k = self.place[name]
-                columns = floats[k].shape[1]
-                own = total[:, first : first + columns]
-                first += columns
-                ct_fixed[k] = own if ct_fixed[k] is None else ct_fixed[k] + own
+            for place in (self.place[self.products[k].inputs[1]] for k in ks):
+                last = first + floats[place].shape[1]
+                own = total[:, first:last]
+                ct_fixed[place] = own if ct_fixed[place] is None else ct_fixed[place] + own
+                first = last
         return _spread(cts, self.start), _spread(ct_xs, self.xs), _spread(ct_fixed, fixed)
 
 
