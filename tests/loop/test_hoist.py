@@ -2,18 +2,25 @@
 
 import jax
 import numpy as np
+import pytest
+from jax.interpreters import partial_eval
 
 import croton
 import croton.tensor as T
 from croton.compile import hoist
 
 
-def stacks(f, *arguments):
-    """The shapes of all arrays of the program outside its loops."""
+def operations(f, *arguments):
+    """(name, shape of the result) of what the program does outside its loops, and uses."""
     program = f._program
     with jax.enable_x64(True):
         traced = jax.make_jaxpr(lambda *a: program.trace((), None, a, [])[:1])(*arguments, *program.shared_values())
-    return {v.aval.shape for eqn in traced.eqns for v in eqn.outvars}
+    used, _ = partial_eval.dce_jaxpr(traced.jaxpr, [True] * len(traced.out_avals))
+    return [(eqn.primitive.name, v.aval.shape) for eqn in used.eqns for v in eqn.outvars]
+
+
+def stacks(f, *arguments):
+    return {shape for _, shape in operations(f, *arguments)}
 
 
 def layer():
@@ -76,3 +83,57 @@ def test_gates_to_the_end_of_matrix_and_sequence_are_cut_before_the_loop():
     for row in given:
         state = np.tanh(row[:, :3] + state @ matrix[:, :3]) * np.tanh(row[:, 3:] + state @ matrix[:, 3:])
     np.testing.assert_allclose(f(given)[0], state, rtol=1e-12)
+
+
+def gates(name, more=()):
+    """A function of the outputs' sum and its gradients, of a loop whose two gates have parts of ``dot(x, W) + b``."""
+    x, W, b, U = T.dtensor3("x"), T.dmatrix("W"), T.dvector("b"), T.dmatrix("U")
+    z = T.dot(x, W) + b
+    z.name = name
+
+    def step(z, h, U):
+        both = z + T.dot(h, U)
+        return T.tanh(both[:, :4]) * T.nnet.sigmoid(both[:, 4:])
+
+    h, _ = croton.scan(step, z, T.zeros((3, 4), "float64"), U, n_steps=z.shape[0])
+    return croton.function([x, W, b, U], [h.sum(), *T.grad(h.sum(), [x, W, b, U]), *[m(z) for m in more]])
+
+
+@pytest.mark.parametrize("name", [None, "z"])
+def test_parts_of_a_sum_with_a_product_come_from_the_columns_of_the_matrix(name):
+    r = np.random.RandomState(0)
+    given = [r.normal(size=shape) for shape in ((5, 3, 2), (2, 8), 8, (4, 8))]
+    f, whole = gates(name), gates(name, [T.sum])
+    product = ("dot_general", (5, 3, 8))
+    assert product not in operations(f, *given)
+    assert product in operations(whole, *given), "what else is made of the sum needs all of it"
+    for found, right in zip(f(*given), whole(*given), strict=False):
+        np.testing.assert_allclose(found, right, rtol=1e-12)
+
+
+def zeros(f, x):
+    """How many arrays of zeros, of the shape of ``x``, loops begin with."""
+    return operations(f, x).count(("broadcast_in_dim", x.shape))
+
+
+def test_what_is_saved_is_written_over_the_elements_that_it_is_made_of():
+    x = T.dtensor3("x")
+    given = np.random.RandomState(0).normal(size=(5, 3, 4))
+
+    def slope(step):
+        h, _ = croton.scan(step, x, T.zeros((3, 4), "float64"))
+        return croton.function([x], T.grad(T.sqr(h).sum(), x))
+
+    over, twice = slope(lambda x, h: T.tanh(x + 2 * h)), slope(lambda x, h: T.tanh(x + 2 * h) + x)
+    assert zeros(over, given) < zeros(twice, given)
+    for f, extra in ((over, 0), (twice, 1)):
+        h, ct, states = np.zeros((3, 4)), np.zeros((3, 4)), []
+        for row in given:
+            states.append(h)
+            h = np.tanh(row + 2 * h) + extra * row
+        found = f(given)
+        for row, before, own in zip(given[::-1], states[::-1], found[::-1], strict=True):
+            curve = np.tanh(row + 2 * before)
+            ct = 2 * (curve + extra * row) + ct
+            np.testing.assert_allclose(own, ct * (1 - curve**2) + extra * ct, rtol=1e-10)
+            ct = ct * (1 - curve**2) * 2

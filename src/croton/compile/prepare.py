@@ -11,7 +11,7 @@ from croton.graph.nested import Graph, map_graphs, nodes_within
 from croton.graph.rewriting import Rule, rewrite
 from croton.graph.walk import toposort
 from croton.loop.parts import spread
-from croton.rewrites.loops import trim
+from croton.rewrites.loops import feed_parts, trim
 
 
 def prepare(outputs: Sequence[Variable], mode: Mode) -> list[Variable]:
@@ -24,4 +24,5 @@ def prepare(outputs: Sequence[Variable], mode: Mode) -> list[Variable]:
 def _rewritten(outputs: Sequence[Variable], rules: Sequence[Rule]) -> list[Variable]:
     outputs = rewrite(outputs, rules)
     outputs = trim(outputs)
-    return map_graphs(outputs, lambda graph: Graph(graph.inputs, spread(_rewritten(settle(graph.outputs), rules))))
+    outputs = map_graphs(outputs, lambda graph: Graph(graph.inputs, spread(_rewritten(settle(graph.outputs), rules))))
+    return feed_parts(outputs)

@@ -7,7 +7,7 @@ from which their derivative follows are saved, as far as the backward pass reads
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +111,10 @@ class Reverse:
         inside = toposort(self.op.graph.outputs, stop={*feed.fixed, *feed.xs})
         self.products = [p for p in products_of(self.op, moving) if p in inside]
         self.curves = [m for m in inside if _slope(m) is not None]
+        self.users: dict[Variable, list[Apply]] = {}
+        for node in inside:
+            for v in node.inputs:
+                self.users.setdefault(v, []).append(node)
         elsewhere = set(self.op.graph.outputs)
         for node in inside:
             elsewhere.update(v for k, v in enumerate(node.inputs) if k == 0 or node not in self.products)
@@ -267,11 +271,13 @@ class Reverse:
         shifted = {k: j for k, j in self.shifted.items() if k in kept and (j in self.makers or j in collected)}
         makers = {j: n for j, n in self.makers.items() if j in collected or j in shifted.values()}
         nodes = dict.fromkeys([*[m for m, read in zip(self.curves, read_known, strict=True) if read], *makers.values()])
+        over = self._over(nodes, [not read for read in read_x])
         merged = self._merged(fixed)
 
         def step(t: Any, state: Any) -> Any:
             carry, stacks, others = state
             stacks = dict(zip(nodes, stacks, strict=True))
+            x = [row(stacks[over[k]] if k in over else x, t) for k, x in enumerate(xs)]
 
             def through(node: Apply, value: Any) -> Any:
                 if node not in stacks:
@@ -279,7 +285,7 @@ class Reverse:
                 stacks[node] = with_row(stacks[node], t, value)
                 return row(stacks[node], t)
 
-            after, found = self.forward(carry, [row(x, t) for x in xs], fixed, merged, through)
+            after, found = self.forward(carry, x, fixed, merged, through)
             others = jax.tree.map(lambda stack, x: with_row(stack, t, x), others, rest(carry, *found))
             return after, [stacks[n] for n in nodes], others
 
@@ -288,8 +294,12 @@ class Reverse:
             outs = [None if j in makers else o for j, o in zip(collected, outs, strict=True)]
             return outs, conditions, _where(read_results, results), [carry[k] for k in kept if k not in shifted]
 
-        room = [self.made[n] for n in nodes], rest(start, *self.found)
-        state = start, *jax.tree.map(lambda s: jnp.zeros((self.n, *s.shape), s.dtype), room)
+        def room(s: Any) -> Any:
+            return jnp.zeros((self.n, *s.shape), s.dtype)
+
+        under = {n: xs[k] for k, n in over.items()}
+        stacks = [under[n] if n in under else room(self.made[n]) for n in nodes]
+        state = start, stacks, jax.tree.map(room, rest(start, *self.found))
         carry, stacks, (outs, conditions, results, rows) = lax.fori_loop(0, self.n, step, state)
         of = dict(zip(nodes, stacks, strict=True))
         known = [of.get(m) if read else None for m, read in zip(self.curves, read_known, strict=True)]
@@ -309,6 +319,23 @@ class Reverse:
         read = _where(read_carry, before), _where(read_x, xs), known, results
         factors = [None if k is None else before[k] for k in self.left]
         return (carry, outs, conditions), (*read, factors, fixed)
+
+    def _over(self, nodes: Container[Apply], free: Sequence[bool]) -> dict[int, Apply]:
+        """The nodes whose values are written over elements of a sequence, by the sequence's position.
+
+        It is so where a node's value is all that becomes of an element, by operations that go element by element.
+        """
+        found: dict[int, Apply] = {}
+        for k, v in enumerate(self.x_names):
+            while free[k] and len(users := self.users.get(v, [])) == 1 and v not in self.op.graph.outputs:
+                node, v = users[0], users[0].out
+                if not _by_element(node):
+                    break
+                if node in nodes:
+                    if node not in found.values() and _alike(self.made[node], self.xs[k]):
+                        found[k] = node
+                    break
+        return found
 
     def _reads(self, start: Any, xs: Any, fixed: Any) -> list[list[bool]]:
         """Which leaves of the carry, elements, values of curves and products the backward step reads."""
@@ -436,6 +463,10 @@ class _Once:
 
 def _is_float(x: Any) -> bool:
     return jnp.issubdtype(x.dtype, jnp.inexact)
+
+
+def _alike(one: Any, all_steps: Any) -> bool:
+    return (one.shape, one.dtype) == (all_steps.shape[1:], all_steps.dtype)
 
 
 def _floats(leaves: Sequence[Any]) -> tuple[list[Any], list[Any]]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from croton.graph.clone import copy_node
 from croton.graph.core import Apply, Type, Variable
 from croton.graph.walk import toposort
 from croton.tensor.basic import TensorOp
-from croton.tensor.elemwise import Elemwise
+from croton.tensor.elemwise import is_elemwise
 from croton.tensor.index import SYMBOL, Subtensor
 from croton.tensor.linalg import Dot
 from croton.tensor.shape import kind, static_value
@@ -74,7 +75,7 @@ def spread(outputs: Sequence[Variable]) -> list[Variable]:
             inputs = [new.get(v, v) for v in node.inputs]
             earlier = None
             if node in cuts and node.inputs[0] not in whole:
-                earlier = _earlier(inputs[0].owner, Part(*cuts[node]))
+                earlier = _from_parts(inputs[0].owner, partial(_taken, Part(*cuts[node])))
             if earlier is None and node in cuts and len(inputs) > 1:
                 # The bounds are known, so it does not depend on what they were written with, a state's shape perhaps.
                 whole_axes = [("slice", None, None, None)] * (kind(inputs[0]).ndim - 1)
@@ -88,12 +89,36 @@ def spread(outputs: Sequence[Variable]) -> list[Variable]:
         outputs = [new.get(v, v) for v in outputs]
 
 
-def _earlier(node: Apply | None, part: Part) -> Variable | None:
-    """The part of the node's result, from parts of what it is computed from."""
+def _taken(part: Part, x: Variable) -> Variable:
+    return part.make_node(x).out
+
+
+def of_product(x: Variable, part: Part) -> Variable | None:
+    """The part of a product with a matrix, or of a sum with one, from the columns of the matrix; None for others."""
+    if not _has_product(x):
+        return None
+
+    def take(v: Variable) -> Variable:
+        found = of_product(v, part)
+        return _taken(part, v) if found is None else found
+
+    return _from_parts(x.owner, take)
+
+
+def _has_product(x: Variable) -> bool:
+    if x.owner is None:
+        return False
+    if is_elemwise(x.owner.op, "add", "sub"):
+        return any(_has_product(v) for v in x.owner.inputs)
+    return isinstance(x.owner.op, Dot) and kind(x.owner.inputs[1]).ndim == 2
+
+
+def _from_parts(node: Apply | None, take: Callable[[Variable], Variable]) -> Variable | None:
+    """The part of the node's result, from the parts that ``take`` takes of what it is computed from."""
     if node is None:
         return None
     if isinstance(node.op, Dot) and kind(node.inputs[1]).ndim == 2:
-        return node.op.make_node(node.inputs[0], part.make_node(node.inputs[1]).out).out
-    if isinstance(node.op, Elemwise) and node.op.name in ("add", "sub", "mul"):
-        return node.op.make_node(*[part.make_node(v).out if kind(v).ndim else v for v in node.inputs]).out
+        return node.op.make_node(node.inputs[0], take(node.inputs[1])).out
+    if is_elemwise(node.op, "add", "sub", "mul"):
+        return node.op.make_node(*[take(v) if kind(v).ndim else v for v in node.inputs]).out
     return None
