@@ -154,7 +154,7 @@ def test_a_loop_has_the_derivatives_of_its_steps_written_out(
     f = croton.function(given, results(looped), on_unused_input="ignore")
     g = croton.function(given, results(written), on_unused_input="ignore", mode=DebugMode())
     arguments = [values[n] for n in v]
-    with mock.patch.object(reverse, "BESIDE", reverse.BESIDE if beside else 0):
+    with mock.patch.object(reverse, "SMALL", reverse.SMALL if beside else 0):
         looped_values = f(*arguments)
     for name, a, b in zip(["cost", *[n for n in v if n not in "mk"]], looped_values, g(*arguments), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11, err_msg=name)

@@ -13,10 +13,8 @@ from jax.sharding import Mesh
 
 from croton.devices import at_home, dividing, everywhere, held_whole, mesh_for
 
-# A call whose loops multiply and add less often goes forward sooner than its arguments reach several devices. Where
-# fewer than ``MANY`` examples are left to a device, products gain less, and it takes as much more work.
-LEAST_WORK = 2e8
-MANY = 16
+# A call whose loops multiply and add less often goes forward sooner than its arguments reach several devices.
+LEAST_WORK = 5e8
 
 _asked: ContextVar[list[tuple[int, float]] | None] = ContextVar("asked", default=None)
 
@@ -66,14 +64,9 @@ class Dividing:
             with _asking() as asked:
                 self.plain.trace(*arguments)
             examples = {n for n, _ in asked}
-            self._meshes[key] = _worth(examples.pop(), sum(w for _, w in asked)) if len(examples) == 1 else None
+            divides = len(examples) == 1 and sum(work for _, work in asked) >= LEAST_WORK
+            self._meshes[key] = mesh_for(examples.pop()) if divides else None
         return self._meshes[key]
 
     def _whole(self, mesh: Mesh, *arguments: Any) -> Any:
         return held_whole(mesh, self.traced(*arguments))
-
-
-def _worth(examples: int, work: float) -> Mesh | None:
-    """The devices to divide so many examples over, if there is work enough."""
-    mesh = mesh_for(examples)
-    return mesh if mesh is not None and work * min(1, examples / mesh.size / MANY) >= LEAST_WORK else None

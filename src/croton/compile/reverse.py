@@ -48,8 +48,8 @@ SLOPES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-# Cotangents of products with one left factor lie side by side where a step's have at most so many elements.
-BESIDE = 1 << 14
+# Up to so many elements of a step it is the number of kernels that counts, and from there on the memory.
+SMALL = 1 << 14
 
 
 def _by_element(node: Apply) -> bool:
@@ -323,11 +323,13 @@ class Reverse:
     def _over(self, nodes: Container[Apply], free: Sequence[bool]) -> dict[int, Apply]:
         """The nodes whose values are written over elements of a sequence, by the sequence's position.
 
-        It is so where a node's value is all that becomes of an element, by operations that go element by element.
+        It is so where a node's value is all that becomes of an element, by operations that go element by element. What
+        is so read XLA copies first, but no stack need be filled with zeros.
         """
         found: dict[int, Apply] = {}
         for k, v in enumerate(self.x_names):
-            while free[k] and len(users := self.users.get(v, [])) == 1 and v not in self.op.graph.outputs:
+            large = free[k] and self.xs[k].size > SMALL * self.n
+            while large and len(users := self.users.get(v, [])) == 1 and v not in self.op.graph.outputs:
                 node, v = users[0], users[0].out
                 if not _by_element(node):
                     break
@@ -357,7 +359,7 @@ class Reverse:
         self.shapes = arguments[2:6]
         self._offer(results, turned)
         groups = [[self.products.index(p) for p in ps] for ps in Merged.grouped(self.products).values()]
-        self.groups = [ks for ks in groups if sum(results[k].size for k in ks) <= BESIDE]
+        self.groups = [ks for ks in groups if sum(results[k].size for k in ks) <= SMALL]
         flags = iter(used)
         return [[next(flags) for _ in part] for part in arguments][2:6]
 
