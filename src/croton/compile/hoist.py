@@ -109,18 +109,13 @@ class Merged:
     """Products with one left factor and several matrices, such as the gates', computed as one."""
 
     def __init__(self, products: Sequence[Apply], fixed: Mapping[Variable, Any]) -> None:
-        self.groups = self.grouped(products)
-        parts = {a: [fixed[p.inputs[1]] for p in ps] for a, ps in self.groups.items()}
-        self.matrices = {a: jnp.concatenate(ms, 1) for a, ms in parts.items()}
-        self.edges = {a: list(accumulate(m.shape[1] for m in ms))[:-1] for a, ms in parts.items()}
-
-    @staticmethod
-    def grouped(products: Sequence[Apply]) -> dict[Variable, list[Apply]]:
-        """The products that share their left factor with others, by it."""
         groups: dict[Variable, list[Apply]] = {}
         for p in products:
             groups.setdefault(p.inputs[0], []).append(p)
-        return {a: ps for a, ps in groups.items() if len(ps) > 1}
+        self.groups = {a: ps for a, ps in groups.items() if len(ps) > 1}
+        parts = {a: [fixed[p.inputs[1]] for p in ps] for a, ps in self.groups.items()}
+        self.matrices = {a: jnp.concatenate(ms, 1) for a, ms in parts.items()}
+        self.edges = {a: list(accumulate(m.shape[1] for m in ms))[:-1] for a, ms in parts.items()}
 
     def watch(self, child: Lowering) -> None:
         """Have ``child`` compute these products together."""

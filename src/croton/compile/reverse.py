@@ -358,8 +358,10 @@ class Reverse:
         _, used = partial_eval.dce_jaxpr(jaxpr.jaxpr, [True] * len(jaxpr.out_avals))
         self.shapes = arguments[2:6]
         self._offer(results, turned)
-        groups = [[self.products.index(p) for p in ps] for ps in Merged.grouped(self.products).values()]
-        self.groups = [ks for ks in groups if sum(results[k].size for k in ks) <= SMALL]
+        groups: dict[Variable, list[int]] = {}
+        for k, p in enumerate(self.products):
+            groups.setdefault(p.inputs[0], []).append(k)
+        self.groups = [ks for ks in groups.values() if sum(results[k].size for k in ks) <= SMALL]
         flags = iter(used)
         return [[next(flags) for _ in part] for part in arguments][2:6]
 

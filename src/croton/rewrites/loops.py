@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from croton.graph.clone import copy_node, rebuild
 from croton.graph.core import Apply, Variable, origin
@@ -74,8 +75,8 @@ def share_sigmoids(outputs: Sequence[Variable]) -> list[Variable]:
     It is what an update gate's ``u * h + (1 - u) * n`` was written as; by itself, 1 - u is more exact as sigmoid(-x).
     """
     order = toposort(outputs)
-    known = {n.inputs[0]: n.out for n in order if SIGMOID(n.op)}
-    instead = {}
+    known: dict[Any, Any] = {n.inputs[0]: n.out for n in order if SIGMOID(n.op)}
+    instead: dict[Variable, Any] = {}
     for x, y in known.items():
         if x.owner is not None and NEG(x.owner.op) and x.owner.inputs[0] in known:
             instead[y] = 1 - known[x.owner.inputs[0]]
