@@ -50,6 +50,8 @@ SLOPES: dict[str, Callable[[Any], Any]] = {
 
 # Up to so many elements of a step it is the number of kernels that counts, and from there on the memory.
 SMALL = 1 << 14
+# A stack of so many elements is large whatever a step's are.
+LARGE = 1 << 23
 
 
 def _by_element(node: Apply) -> bool:
@@ -272,6 +274,11 @@ class Reverse:
         makers = {j: n for j, n in self.makers.items() if j in collected or j in shifted.values()}
         nodes = dict.fromkeys([*[m for m, read in zip(self.curves, read_known, strict=True) if read], *makers.values()])
         over = self._over(nodes, [not read for read in read_x])
+        ahead = {
+            makers[j]: k
+            for k, j in shifted.items()
+            if j in makers and makers[j] not in over.values() and _alike(self.made[makers[j]], start[k][None])
+        }
         merged = self._merged(fixed)
 
         def step(t: Any, state: Any) -> Any:
@@ -282,8 +289,9 @@ class Reverse:
             def through(node: Apply, value: Any) -> Any:
                 if node not in stacks:
                     return value
-                stacks[node] = with_row(stacks[node], t, value)
-                return row(stacks[node], t)
+                at = t + 1 if node in ahead else t
+                stacks[node] = with_row(stacks[node], at, value)
+                return row(stacks[node], at)
 
             after, found = self.forward(carry, x, fixed, merged, through)
             others = jax.tree.map(lambda stack, x: with_row(stack, t, x), others, rest(carry, *found))
@@ -298,21 +306,24 @@ class Reverse:
             return jnp.zeros((self.n, *s.shape), s.dtype)
 
         under = {n: xs[k] for k, n in over.items()}
+        under.update((n, jnp.concatenate([start[k][None], room(self.made[n])])) for n, k in ahead.items())
         stacks = [under[n] if n in under else room(self.made[n]) for n in nodes]
         state = start, stacks, jax.tree.map(room, rest(start, *self.found))
         carry, stacks, (outs, conditions, results, rows) = lax.fori_loop(0, self.n, step, state)
         of = dict(zip(nodes, stacks, strict=True))
         known = [of.get(m) if read else None for m, read in zip(self.curves, read_known, strict=True)]
         outs = [
-            jnp.asarray(of[makers[j]], s.dtype) if j in makers else o
+            jnp.asarray(of[makers[j]][-self.n :], s.dtype) if j in makers else o
             for j, o, s in zip(collected, outs, self.found[0], strict=True)
         ]
         own = iter(rows)
         before: list[Any] = [None] * len(start)
         for k in kept:
-            if k in shifted:
+            if k in ahead.values():
+                before[k] = of[makers[shifted[k]]]
+            elif k in shifted:
                 j = shifted[k]
-                after = of[makers[j]] if j in makers else outs[collected.index(j)]
+                after = of[makers[j]][-self.n :] if j in makers else outs[collected.index(j)]
                 before[k] = jnp.concatenate([start[k][None], jnp.asarray(after[:-1], start[k].dtype)])
             else:
                 before[k] = next(own)
@@ -328,7 +339,7 @@ class Reverse:
         """
         found: dict[int, Apply] = {}
         for k, v in enumerate(self.x_names):
-            large = free[k] and self.xs[k].size > SMALL * self.n
+            large = free[k] and self.xs[k].size > min(SMALL * self.n, LARGE)
             while large and len(users := self.users.get(v, [])) == 1 and v not in self.op.graph.outputs:
                 node, v = users[0], users[0].out
                 if not _by_element(node):
@@ -393,6 +404,16 @@ class Reverse:
         """What was saved of a step, with zeros for what is not read."""
         return [_filled(r, s) for r, s in zip(read, self.shapes, strict=True)]
 
+    def _taken(self, read: Sequence[Any], take: Callable[[Any, int], Any]) -> list[Any]:
+        """What ``take`` takes of each stack, given also which row the first step's is.
+
+        A stack of one row more begins with the carry before the first step; values of the steps follow it.
+        """
+        carry, x, known, results = read
+        known = jax.tree.map(lambda s: take(s, len(s) - self.n), known)
+        carry, x, results = jax.tree.map(lambda s: take(s, 0), [carry, x, results])
+        return [carry, x, known, results]
+
     def _turned(self, fixed: Sequence[Any]) -> list[Any]:
         """The products' matrices, transposed."""
         floats = _floats(fixed)[0]
@@ -401,6 +422,7 @@ class Reverse:
     def pull(self, saved: Any, cotangents: Any) -> Any:
         """The backward pass: cotangents of the start, the sequences and what is fixed."""
         *read, factors, fixed = saved
+        factors = [None if a is None else a[: self.n] for a in factors]
         ct_carry, ct_outs, _ = cotangents
         floats = _floats(fixed)[0]
         turned = self._turned(fixed)
@@ -412,8 +434,8 @@ class Reverse:
 
         def step(state: Any, now: Any) -> Any:
             t, cts, sums, stacks = state
-            ct_outs, *read = now
-            carry, x, known, results = self._whole(read)
+            ct_outs = now
+            carry, x, known, results = self._whole(self._taken(read, lambda s, first: row(s, t + first)))
             beside = Beside(self.groups, below, stacks, t)
             cts, ct_x, ct_fixed, ct_products = self.backward(
                 cts, ct_outs, carry, x, known, results, fixed, turned, beside
@@ -423,10 +445,11 @@ class Reverse:
 
         empty = [jnp.zeros(self.wide.get(k, floats[k].shape), floats[k].dtype) for k in self.summed]
         state = jnp.asarray(self.n - 1), _moving(ct_carry), empty, room
-        (_, cts, sums, stacks), found = lax.scan(step, state, (_moving(ct_outs), *read), length=self.n, reverse=True)
+        (_, cts, sums, stacks), found = lax.scan(step, state, _moving(ct_outs), length=self.n, reverse=True)
         ct_xs, ct_products = once.again(found, stacks)
         if any(a is None for a in factors):
-            own = jax.vmap(lambda *now: self.factors(self._whole(now), fixed))(*read)
+            aligned = self._taken(read, lambda s, first: s[first : first + self.n])
+            own = jax.vmap(lambda *now: self.factors(self._whole(now), fixed))(*aligned)
             factors = [mine if a is None else a for a, mine in zip(factors, own, strict=True)]
         ct_fixed: list[Any] = [None] * len(floats)
         for k, total in zip(self.summed, sums, strict=True):
