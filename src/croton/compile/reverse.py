@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 from functools import cache, partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -302,8 +303,10 @@ class Reverse:
             outs = [None if j in makers else o for j, o in zip(collected, outs, strict=True)]
             return outs, conditions, _where(read_results, results), [carry[k] for k in kept if k not in shifted]
 
+        numbers = count(1)
+
         def room(s: Any) -> Any:
-            return jnp.zeros((self.n, *s.shape), s.dtype)
+            return jnp.full((self.n, *s.shape), next(numbers), s.dtype)
 
         under = {n: xs[k] for k, n in over.items()}
         under.update((n, jnp.concatenate([start[k][None], room(self.made[n])])) for n, k in ahead.items())
@@ -431,6 +434,7 @@ class Reverse:
         room = [jnp.zeros((self.n, *s[0].shape[:-1], sum(z.shape[-1] for z in s)), s[0].dtype) for s in shapes]
         alone = [k for k in range(len(self.products)) if not any(k in ks for ks in self.groups)]
         once = _Once()
+        where: list[int] = []
 
         def step(state: Any, now: Any) -> Any:
             t, cts, sums, stacks = state
@@ -441,11 +445,13 @@ class Reverse:
                 cts, ct_outs, carry, x, known, results, fixed, turned, beside
             )
             sums = [total + ct_fixed[k] for total, k in zip(sums, self.summed, strict=True)]
+            where[:] = beside.where
             return (t - 1, cts, sums, beside.stacks), once(beside.places, ct_x, ct_products)
 
         empty = [jnp.zeros(self.wide.get(k, floats[k].shape), floats[k].dtype) for k in self.summed]
         state = jnp.asarray(self.n - 1), _moving(ct_carry), empty, room
         (_, cts, sums, stacks), found = lax.scan(step, state, _moving(ct_outs), length=self.n, reverse=True)
+        stacks = [stacks[group] for group in where]
         ct_xs, ct_products = once.again(found, stacks)
         if any(a is None for a in factors):
             aligned = self._taken(read, lambda s, first: s[first : first + self.n])

@@ -39,6 +39,9 @@ class Beside:
         self.found: dict[int, Any] = {}
         #: By identity, the cotangents and where they are: (cotangent, group, first column, last column and one).
         self.places: dict[int, tuple[Any, int, int, int]] = {}
+        self.written: dict[tuple[int, ...], int] = {}
+        #: For each group the one whose stack holds its cotangents.
+        self.where = list(range(len(groups)))
 
     def product(self, k: int, a: Any, results: Sequence[Any], offsets: Sequence[Any]) -> Any:
         """The result of the k-th product, known already, as a function of the left factor and its own offset.
@@ -66,10 +69,17 @@ class Beside:
         return products
 
     def _put(self, group: int, cts: Sequence[Any]) -> Any:
-        """Write the cotangents into their places, and read them together from there."""
-        first = 0
-        for ct in cts:
-            self.stacks[group] = with_row(self.stacks[group], self.t, ct, first)
-            self.places[id(ct)] = ct, group, first, first + ct.shape[-1]
-            first += ct.shape[-1]
-        return row(self.stacks[group], self.t)
+        """Write the cotangents into their places, and read them together from there.
+
+        Products with another left factor, added to these, have the same ones.
+        """
+        names = tuple(map(id, cts))
+        if names not in self.written:
+            self.written[names] = group
+            first = 0
+            for ct in cts:
+                self.stacks[group] = with_row(self.stacks[group], self.t, ct, first)
+                self.places[id(ct)] = ct, group, first, first + ct.shape[-1]
+                first += ct.shape[-1]
+        self.where[group] = self.written[names]
+        return row(self.stacks[self.where[group]], self.t)
