@@ -72,15 +72,6 @@ def reversible(op: Scan) -> bool:
 # --- the step, with values of its costly nodes taken down, or put in ---
 
 
-@jax.custom_vjp
-def _product(a: Any, z: Any, offset: Any, turned: Any) -> Any:
-    """a W, known to be z; the derivative by ``offset`` is the one by the product."""
-    return z
-
-
-_product.defvjp(lambda a, z, offset, turned: (z, turned), lambda turned, g: (g @ turned, None, g, None))
-
-
 @cache
 def _known(slope: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
     """An elementwise function of x that is known to have the value y there."""
@@ -229,27 +220,24 @@ class Reverse:
         known: Any,
         results: Any,
         fixed: Any,
-        turned: Sequence[Any],
-        beside: Beside | None = None,
-    ) -> tuple[Any, Any, Any, Any]:
-        """The cotangents of the carry before a step, of its xs, of what is fixed, and of the products.
+        beside: Beside,
+    ) -> tuple[Any, Any, Any]:
+        """The cotangents of the carry before a step, of its xs and of what is fixed; the products' go ``beside``.
 
-        ``known`` are the values of the curves, ``turned`` the products' matrices, transposed.
+        ``known`` are the values of the curves.
         """
         values = dict(zip(self.curves, known, strict=True))
         (carry_f, carry_rest), (x_f, x_rest), (fixed_f, fixed_rest) = _floats(carry), _floats(x), _floats(fixed)
         for k, shape in self.wide.items():
             fixed_f[k] = jnp.broadcast_to(fixed_f[k], shape)
 
-        def forward(carry_f: Any, x_f: Any, fixed_f: Any, offsets: Any) -> Any:
+        def forward(carry_f: Any, x_f: Any, fixed_f: Any) -> Any:
             child = self.loop.context.child()
             child.tells = False
 
             def replay(node: Apply, given: Sequence[Any], compute: Compute) -> Sequence[Any]:
                 if node in self.products:
-                    k, a = self.products.index(node), jnp.asarray(plain(given[0]))
-                    together = None if beside is None else beside.product(k, a, results, offsets)
-                    return (_product(a, results[k], offsets[k], turned[k]) if together is None else together,)
+                    return (beside.product(self.products.index(node), jnp.asarray(plain(given[0])), results),)
                 if node in values:
                     return (_known(_slope(node))(values[node], jnp.asarray(plain(given[0]))),)
                 return compute(node, given)
@@ -260,8 +248,7 @@ class Reverse:
             )
             return _floats(after)[0], _floats(outs)[0]
 
-        offsets = [jnp.zeros_like(r) for r in results]
-        _, pull = jax.vjp(forward, carry_f, x_f, fixed_f, offsets)
+        _, pull = jax.vjp(forward, carry_f, x_f, fixed_f)
         return pull((cts, ct_outs))
 
     # --- all steps ---
@@ -303,15 +290,13 @@ class Reverse:
             outs = [None if j in makers else o for j, o in zip(collected, outs, strict=True)]
             return outs, conditions, _where(read_results, results), [carry[k] for k in kept if k not in shifted]
 
-        numbers = count(1)
-
-        def room(s: Any) -> Any:
-            return jnp.full((self.n, *s.shape), next(numbers), s.dtype)
-
+        stacks, others = _rooms(self.n, ([self.made[n] for n in nodes], rest(start, *self.found)))
         under = {n: xs[k] for k, n in over.items()}
-        under.update((n, jnp.concatenate([start[k][None], room(self.made[n])])) for n, k in ahead.items())
-        stacks = [under[n] if n in under else room(self.made[n]) for n in nodes]
-        state = start, stacks, jax.tree.map(room, rest(start, *self.found))
+        stacks = [
+            jnp.concatenate([start[ahead[n]][None], stack]) if n in ahead else under.get(n, stack)
+            for n, stack in zip(nodes, stacks, strict=True)
+        ]
+        state = start, stacks, others
         carry, stacks, (outs, conditions, results, rows) = lax.fori_loop(0, self.n, step, state)
         of = dict(zip(nodes, stacks, strict=True))
         known = [of.get(m) if read else None for m, read in zip(self.curves, read_known, strict=True)]
@@ -366,27 +351,35 @@ class Reverse:
         self.wide = self._wide(_floats(fixed)[0])
         after, self.found = shape
         outs, _, known, results = self.found
-        turned = jax.eval_shape(self._turned, fixed)
-        arguments = (_floats(after)[0], _floats(outs)[0], list(start), one, known, results, list(fixed), turned)
-        jaxpr = jax.make_jaxpr(lambda *a: (self.backward(*a), self.factors(a[2:6], a[6])))(*arguments)
-        _, used = partial_eval.dce_jaxpr(jaxpr.jaxpr, [True] * len(jaxpr.out_avals))
-        self.shapes = arguments[2:6]
-        self._offer(results, turned)
+        self._offer(results, fixed)
         groups: dict[Variable, list[int]] = {}
         for k, p in enumerate(self.products):
             groups.setdefault(p.inputs[0], []).append(k)
-        self.groups = [ks for ks in groups.values() if sum(results[k].size for k in ks) <= SMALL]
+        small = [sum(results[k].size for k in ks) <= SMALL for ks in groups.values()]
+        apart = [[ks] if s else [[k] for k in ks] for s, ks in zip(small, groups.values(), strict=True)]
+        self.groups = [ks for group in apart for ks in group]
+        self.shapes = list(start), one, known, results
+        room = [jax.ShapeDtypeStruct((self.n, *z.shape), z.dtype) for z in self._beside()]
+        cts = _floats(after)[0], _floats(outs)[0]
+        arguments = (*cts, *self.shapes, list(fixed), jax.eval_shape(self._turned, fixed), room)
+
+        def backward(
+            cts: Any, ct_outs: Any, carry: Any, x: Any, known: Any, results: Any, fixed: Any, *more: Any
+        ) -> Any:
+            beside = Beside(self.groups, more[0], more[1], 0)
+            found = self.backward(cts, ct_outs, carry, x, known, results, fixed, beside)
+            return found, beside.stacks, self.factors([carry, x, known, results], fixed)
+
+        jaxpr = jax.make_jaxpr(backward)(*arguments)
+        _, used = partial_eval.dce_jaxpr(jaxpr.jaxpr, [True] * len(jaxpr.out_avals))
         flags = iter(used)
         return [[next(flags) for _ in part] for part in arguments][2:6]
 
-    def _offer(self, results: Sequence[Any], turned: Sequence[Any]) -> None:
+    def _offer(self, results: Sequence[Any], fixed: Sequence[Any]) -> None:
         """Have the examples divided over several devices, now if there are some, or else when it is traced again."""
         rows = {r.shape[0] if r.ndim == 2 else 1 for r in results}
         examples = rows.pop() if self.apart and len(rows) == 1 else 1
-        ask(
-            examples,
-            sum(2.0 * self.n * r.size * m.shape[0 if r.ndim < 2 else 1] for r, m in zip(results, turned, strict=True)),
-        )
+        ask(examples, sum(2.0 * self.n * r.size * len(m) for r, m in zip(results, self._matrices(fixed), strict=True)))
         mesh = current()
         self.mesh = mesh if mesh is not None and examples % mesh.size == 0 else None
 
@@ -417,10 +410,20 @@ class Reverse:
         carry, x, results = jax.tree.map(lambda s: take(s, 0), [carry, x, results])
         return [carry, x, known, results]
 
-    def _turned(self, fixed: Sequence[Any]) -> list[Any]:
-        """The products' matrices, transposed."""
+    def _matrices(self, fixed: Sequence[Any]) -> list[Any]:
+        """The products' matrices."""
         floats = _floats(fixed)[0]
-        return [floats[self.place[p.inputs[1]]].T for p in self.products]
+        return [floats[self.place[p.inputs[1]]] for p in self.products]
+
+    def _turned(self, fixed: Sequence[Any]) -> list[Any]:
+        """For each group of products its matrices, transposed, one below the other."""
+        matrices = self._matrices(fixed)
+        return [jnp.concatenate([matrices[k].T for k in ks]) for ks in self.groups]
+
+    def _beside(self) -> list[Any]:
+        """For each group of products what their cotangents of a step take."""
+        shapes = [[self.shapes[3][k] for k in ks] for ks in self.groups]
+        return [jax.ShapeDtypeStruct((*s[0].shape[:-1], sum(z.shape[-1] for z in s)), s[0].dtype) for s in shapes]
 
     def pull(self, saved: Any, cotangents: Any) -> Any:
         """The backward pass: cotangents of the start, the sequences and what is fixed."""
@@ -429,30 +432,22 @@ class Reverse:
         ct_carry, ct_outs, _ = cotangents
         floats = _floats(fixed)[0]
         turned = self._turned(fixed)
-        below = [jnp.concatenate([turned[k] for k in ks]) for ks in self.groups]
-        shapes = [[self.shapes[3][k] for k in ks] for ks in self.groups]
-        room = [jnp.zeros((self.n, *s[0].shape[:-1], sum(z.shape[-1] for z in s)), s[0].dtype) for s in shapes]
-        alone = [k for k in range(len(self.products)) if not any(k in ks for ks in self.groups)]
         once = _Once()
-        where: list[int] = []
+        where: list[int | None] = []
 
         def step(state: Any, now: Any) -> Any:
             t, cts, sums, stacks = state
-            ct_outs = now
             carry, x, known, results = self._whole(self._taken(read, lambda s, first: row(s, t + first)))
-            beside = Beside(self.groups, below, stacks, t)
-            cts, ct_x, ct_fixed, ct_products = self.backward(
-                cts, ct_outs, carry, x, known, results, fixed, turned, beside
-            )
+            beside = Beside(self.groups, turned, stacks, t)
+            cts, ct_x, ct_fixed = self.backward(cts, now, carry, x, known, results, fixed, beside)
             sums = [total + ct_fixed[k] for total, k in zip(sums, self.summed, strict=True)]
             where[:] = beside.where
-            return (t - 1, cts, sums, beside.stacks), once(beside.places, ct_x, ct_products)
+            return (t - 1, cts, sums, beside.stacks), once(ct_x, beside.places)
 
         empty = [jnp.zeros(self.wide.get(k, floats[k].shape), floats[k].dtype) for k in self.summed]
-        state = jnp.asarray(self.n - 1), _moving(ct_carry), empty, room
+        state = jnp.asarray(self.n - 1), _moving(ct_carry), empty, _rooms(self.n, self._beside(), -1)
         (_, cts, sums, stacks), found = lax.scan(step, state, _moving(ct_outs), length=self.n, reverse=True)
-        stacks = [stacks[group] for group in where]
-        ct_xs, ct_products = once.again(found, stacks)
+        ct_xs = once.again(found, stacks)
         if any(a is None for a in factors):
             aligned = self._taken(read, lambda s, first: s[first : first + self.n])
             own = jax.vmap(lambda *now: self.factors(self._whole(now), fixed))(*aligned)
@@ -461,8 +456,10 @@ class Reverse:
         for k, total in zip(self.summed, sums, strict=True):
             spread = jax.linear_transpose(partial(jnp.broadcast_to, shape=total.shape), floats[k])
             ct_fixed[k] = spread(total)[0]
-        for ks, g in [*zip(self.groups, stacks, strict=True), *[([k], ct_products[k]) for k in alone]]:
-            total = product_over_all(factors[ks[0]], g)
+        for ks, group in zip(self.groups, where, strict=True):
+            if group is None:
+                continue
+            total = product_over_all(factors[ks[0]], stacks[group])
             first = 0
             for place in (self.place[self.products[k].inputs[1]] for k in ks):
                 last = first + floats[place].shape[1]
@@ -473,17 +470,17 @@ class Reverse:
 
 
 class _Once:
-    """Lists of arrays as one list without repetition: a gate's cotangent is that of its input and of its product."""
+    """A list of arrays without repetition, and without what lies beside others: a gate's cotangent is its product's."""
 
-    def __call__(self, beside: dict[int, Any], *lists: Sequence[Any]) -> list[Any]:
-        """The list, without what lies ``beside`` other arrays already."""
-        unique = {id(x): x for xs in lists for x in xs if id(x) not in beside}
+    def __call__(self, xs: Sequence[Any], beside: dict[int, Any]) -> list[Any]:
+        """The list, shorter; ``beside`` tells by identity where some of its elements are."""
+        unique = {id(x): x for x in xs if id(x) not in beside}
         numbers = {name: k for k, name in enumerate(unique)}
-        self.places = [[beside[id(x)][1:] if id(x) in beside else numbers[id(x)] for x in xs] for xs in lists]
+        self.places = [beside[id(x)][1:] if id(x) in beside else numbers[id(x)] for x in xs]
         return list(unique.values())
 
-    def again(self, found: Sequence[Any], stacks: Sequence[Any]) -> list[list[Any]]:
-        """The lists, of what became of their elements."""
+    def again(self, found: Sequence[Any], stacks: Sequence[Any]) -> list[Any]:
+        """The list as it was, of what became of its elements."""
 
         def whole(place: Any) -> Any:
             if isinstance(place, int):
@@ -491,7 +488,13 @@ class _Once:
             group, first, last = place
             return stacks[group][..., first:last]
 
-        return [[whole(place) for place in places] for places in self.places]
+        return [whole(place) for place in self.places]
+
+
+def _rooms(n: int, shapes: Any, sign: int = 1) -> Any:
+    """Arrays to write ``n`` values of each shape into; in each a number of its own, for XLA copies what is the same."""
+    numbers = count(1)
+    return jax.tree.map(lambda s: jnp.full((n, *s.shape), sign * next(numbers), s.dtype), shapes)
 
 
 def _is_float(x: Any) -> bool:

@@ -40,36 +40,27 @@ class Beside:
         #: By identity, the cotangents and where they are: (cotangent, group, first column, last column and one).
         self.places: dict[int, tuple[Any, int, int, int]] = {}
         self.written: dict[tuple[int, ...], int] = {}
-        #: For each group the one whose stack holds its cotangents.
-        self.where = list(range(len(groups)))
+        #: For each group the one whose stack holds its cotangents; None where there are none.
+        self.where: list[int | None] = [None] * len(groups)
 
-    def product(self, k: int, a: Any, results: Sequence[Any], offsets: Sequence[Any]) -> Any:
-        """The result of the k-th product, known already, as a function of the left factor and its own offset.
-
-        None for a product that is in no group.
-        """
-        group = next((g for g, ks in enumerate(self.groups) if k in ks), None)
-        if group is None:
-            return None
+    def product(self, k: int, a: Any, results: Sequence[Any]) -> Any:
+        """The result of the k-th product, known already, as a function of the left factor."""
         if k not in self.found:
+            group = next(g for g, ks in enumerate(self.groups) if k in ks)
             ks = self.groups[group]
-            values = self._products(group)(a, [results[i] for i in ks], [offsets[i] for i in ks])
-            self.found.update(zip(ks, values, strict=True))
+            self.found.update(zip(ks, self._products(group)(a, [results[i] for i in ks]), strict=True))
         return self.found[k]
 
     def _products(self, group: int) -> Callable[..., Any]:
         @jax.custom_vjp
-        def products(a: Any, results: Any, offsets: Any) -> Any:
+        def products(a: Any, results: Any) -> Any:
             return results
 
-        def back(_: Any, cts: Any) -> Any:
-            return self._put(group, cts) @ self.turned[group], None, cts
-
-        products.defvjp(lambda a, results, offsets: (results, None), back)
+        products.defvjp(lambda a, results: (results, None), lambda _, cts: (self._back(group, cts), None))
         return products
 
-    def _put(self, group: int, cts: Sequence[Any]) -> Any:
-        """Write the cotangents into their places, and read them together from there.
+    def _back(self, group: int, cts: Sequence[Any]) -> Any:
+        """Write the cotangents into their places, and take them together back from there.
 
         Products with another left factor, added to these, have the same ones.
         """
@@ -81,5 +72,5 @@ class Beside:
                 self.stacks[group] = with_row(self.stacks[group], self.t, ct, first)
                 self.places[id(ct)] = ct, group, first, first + ct.shape[-1]
                 first += ct.shape[-1]
-        self.where[group] = self.written[names]
-        return row(self.stacks[self.where[group]], self.t)
+        self.where[group] = where = self.written[names]
+        return row(self.stacks[where], self.t) @ self.turned[group]
