@@ -265,7 +265,10 @@ class Reverse:
         ahead = {
             makers[j]: k
             for k, j in shifted.items()
-            if j in makers and makers[j] not in over.values() and _alike(self.made[makers[j]], start[k][None])
+            if read_carry[k]
+            and j in makers
+            and makers[j] not in over.values()
+            and _alike(self.made[makers[j]], start[k][None])
         }
         merged = self._merged(fixed)
 
