@@ -52,7 +52,7 @@ SLOPES: dict[str, Callable[[Any], Any]] = {
 # Up to so many elements of a step it is the number of kernels that counts, and from there on the memory.
 SMALL = 1 << 14
 # A stack of so many elements is large whatever a step's are.
-LARGE = 1 << 23
+LARGE = 1 << 20
 
 
 def _by_element(node: Apply) -> bool:
@@ -194,7 +194,7 @@ class Reverse:
         return [outs[k] for k in sorted(self.loop.collected)], jax.tree.leaves(after)
 
     def factors(self, whole: Sequence[Any], fixed: Any) -> list[Any]:
-        """The left factors of the products, from what is saved of a step."""
+        """The left factors of the products, from what is saved of a step; None where they are in the carry."""
         carry, x, known, results = whole
         child = self.loop.context.child()
         child.tells = False
@@ -209,7 +209,7 @@ class Reverse:
 
         child.wrap(replay)
         self._evaluate(child, carry, x, fixed)
-        return [left[p] for p in self.products]
+        return [left[p] if k is None else None for p, k in zip(self.products, self.left, strict=True)]
 
     def backward(
         self,
