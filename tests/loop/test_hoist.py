@@ -8,6 +8,8 @@ from jax.interpreters import partial_eval
 import croton
 import croton.tensor as T
 from croton.compile import hoist
+from croton.graph.walk import toposort
+from croton.loop.op import Scan
 
 
 def operations(f, *arguments):
@@ -83,6 +85,55 @@ def test_gates_to_the_end_of_matrix_and_sequence_are_cut_before_the_loop():
     for row in given:
         state = np.tanh(row[:, :3] + state @ matrix[:, :3]) * np.tanh(row[:, 3:] + state @ matrix[:, 3:])
     np.testing.assert_allclose(f(given)[0], state, rtol=1e-12)
+
+
+def inside(f, name, *arguments):
+    """How many operations of this name the bodies of the program's loops have, in each of them."""
+    program = f._program
+    with jax.enable_x64(True):
+        traced = jax.make_jaxpr(lambda *a: program.trace((), None, a, []))(*arguments, *program.shared_values())
+    bodies = [v for e in traced.eqns for k, v in e.params.items() if k in ("jaxpr", "body_jaxpr")]
+    return [sum(e.primitive.name == name for e in body.jaxpr.eqns) for body in bodies if "dot_general" in str(body)]
+
+
+def test_products_that_are_added_share_their_cotangent(monkeypatch):
+    x, U, V = T.dtensor3("x"), T.dmatrix("U"), T.dmatrix("V")
+    r = np.random.RandomState(0)
+    given = [r.normal(size=shape) for shape in ((5, 3, 2), (4, 4), (2, 4))]
+
+    def slopes(step):
+        h, _ = croton.scan(step, x, T.zeros((3, 4), "float64"), [U, V])
+        return croton.function([x, U, V], T.grad(T.sqr(h).sum(), [x, U, V]))
+
+    def added(x, h, U, V):
+        return T.tanh(T.dot(h, U) + T.dot(x, V))
+
+    expected = slopes(added)(*given)
+    monkeypatch.setattr(hoist, "_room", lambda program: hoist.MOST + 1)
+    shared, apart = slopes(added), slopes(lambda x, h, U, V: T.tanh(T.dot(h, U)) * T.tanh(T.dot(x, V)))
+    assert inside(shared, "dynamic_update_slice", *given)[-1] == 1
+    assert inside(apart, "dynamic_update_slice", *given)[-1] == 2
+    for found, right in zip(shared(*given), expected, strict=True):
+        np.testing.assert_allclose(found, right, rtol=1e-12)
+
+
+def test_an_update_gate_and_its_complement_are_one_sigmoid():
+    x, U = T.dtensor3("x"), T.dmatrix("U")
+
+    def step(x, h, U):
+        u = T.nnet.sigmoid(x + T.dot(h, U))
+        return u * h + (1 - u) * T.tanh(x)
+
+    h, _ = croton.scan(step, x, T.zeros((3, 4), "float64"), U)
+    f = croton.function([x, U], h[-1])
+    given = np.random.RandomState(0).normal(size=(5, 3, 4)), np.eye(4) / 2
+    (loop,) = [n.op for n in toposort(f._program.outputs) if isinstance(n.op, Scan)]
+    assert [getattr(n.op, "name", None) for n in loop.graph.order].count("sigmoid") == 1
+    state = np.zeros((3, 4))
+    for row in given[0]:
+        u = 1 / (1 + np.exp(-row - state / 2))
+        state = u * state + (1 - u) * np.tanh(row)
+    np.testing.assert_allclose(f(*given), state, rtol=1e-12)
 
 
 def gates(name, more=()):

@@ -495,9 +495,9 @@ class _Once:
 
 
 def _rooms(n: int, shapes: Any, sign: int = 1) -> Any:
-    """Arrays to write ``n`` values of each shape into; in each a number of its own, for XLA copies what is the same."""
+    """Arrays to write ``n`` values of each shape into, floats with a number of their own: XLA copies what is equal."""
     numbers = count(1)
-    return jax.tree.map(lambda s: jnp.full((n, *s.shape), sign * next(numbers), s.dtype), shapes)
+    return jax.tree.map(lambda s: jnp.full((n, *s.shape), sign * next(numbers) * _is_float(s), s.dtype), shapes)
 
 
 def _is_float(x: Any) -> bool:
