@@ -117,23 +117,35 @@ def test_products_that_are_added_share_their_cotangent(monkeypatch):
         np.testing.assert_allclose(found, right, rtol=1e-12)
 
 
-def test_an_update_gate_and_its_complement_are_one_sigmoid():
+def test_update_gates_and_their_complements_are_one_sigmoid_each():
     x, U = T.dtensor3("x"), T.dmatrix("U")
 
-    def step(x, h, U):
+    def layer(x, h, U):
         u = T.nnet.sigmoid(x + T.dot(h, U))
         return u * h + (1 - u) * T.tanh(x)
 
-    h, _ = croton.scan(step, x, T.zeros((3, 4), "float64"), U)
+    def step(x, g, h, U):
+        g = layer(x, g, U)
+        return g, layer(g, h, U)
+
+    zero = T.zeros((3, 4), "float64")
+    (_, h), _ = croton.scan(step, x, [zero, zero], U)
     f = croton.function([x, U], h[-1])
-    given = np.random.RandomState(0).normal(size=(5, 3, 4)), np.eye(4) / 2
     (loop,) = [n.op for n in toposort(f._program.outputs) if isinstance(n.op, Scan)]
-    assert [getattr(n.op, "name", None) for n in loop.graph.order].count("sigmoid") == 1
-    state = np.zeros((3, 4))
+    names = [getattr(n.op, "name", None) for n in loop.graph.order]
+    assert [names.count(name) for name in ("sigmoid", "tanh", "neg")] == [2, 2, 0]
+
+    given = np.random.RandomState(0).normal(size=(5, 3, 4)), np.eye(4) / 2
+
+    def by_hand(x, h):
+        u = 1 / (1 + np.exp(-x - h / 2))
+        return u * h + (1 - u) * np.tanh(x)
+
+    one = two = np.zeros((3, 4))
     for row in given[0]:
-        u = 1 / (1 + np.exp(-row - state / 2))
-        state = u * state + (1 - u) * np.tanh(row)
-    np.testing.assert_allclose(f(*given), state, rtol=1e-12)
+        one = by_hand(row, one)
+        two = by_hand(one, two)
+    np.testing.assert_allclose(f(*given), two, rtol=1e-12)
 
 
 def gates(name, more=()):

@@ -325,8 +325,8 @@ class Reverse:
     def _over(self, nodes: Container[Apply], free: Sequence[bool]) -> dict[int, Apply]:
         """The nodes whose values are written over elements of a sequence, by the sequence's position.
 
-        It is so where a node's value is all that becomes of an element, by operations that go element by element. What
-        is so read XLA copies first, but no stack need be filled with zeros.
+        It is so where a node's value is all that becomes of an element, by operations that go element by element: one
+        stack less, for one kernel more, since XLA copies what is read where it writes.
         """
         found: dict[int, Apply] = {}
         for k, v in enumerate(self.x_names):

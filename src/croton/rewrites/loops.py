@@ -9,7 +9,7 @@ from typing import Any
 from croton.graph.clone import copy_node, rebuild
 from croton.graph.core import Apply, Variable, origin
 from croton.graph.nested import Graph
-from croton.graph.rewriting import Rule
+from croton.graph.rewriting import Rule, merge
 from croton.graph.walk import toposort
 from croton.loop.op import Scan
 from croton.loop.parts import Part, of_product
@@ -75,12 +75,17 @@ def share_sigmoids(outputs: Sequence[Variable]) -> list[Variable]:
     It is what an update gate's ``u * h + (1 - u) * n`` was written as; by itself, 1 - u is more exact as sigmoid(-x).
     """
     order = toposort(outputs)
-    known: dict[Any, Any] = {n.inputs[0]: n.out for n in order if SIGMOID(n.op)}
-    instead: dict[Variable, Any] = {}
-    for x, y in known.items():
-        if x.owner is not None and NEG(x.owner.op) and x.owner.inputs[0] in known:
-            instead[y] = 1 - known[x.owner.inputs[0]]
-    return rebuild(outputs, instead, values=False)
+    known = {n.inputs[0] for n in order if SIGMOID(n.op)}
+    new: dict[Variable, Variable] = {}
+    for node in order:
+        inputs = [new.get(v, v) for v in node.inputs]
+        opposite = node.inputs[0].owner if SIGMOID(node.op) else None
+        if opposite is not None and NEG(opposite.op) and opposite.inputs[0] in known:
+            complement: Any = 1 - node.op.make_node(*[new.get(v, v) for v in opposite.inputs]).out  # type: ignore[operator]
+            new[node.out] = complement
+        elif any(a is not b for a, b in zip(inputs, node.inputs, strict=True)):
+            copy_node(node, inputs, new)
+    return merge([new.get(v, v) for v in outputs]) if new else list(outputs)
 
 
 def _changed(
