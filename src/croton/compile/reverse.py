@@ -262,6 +262,7 @@ class Reverse:
         makers = {j: n for j, n in self.makers.items() if j in collected or j in shifted.values()}
         nodes = dict.fromkeys([*[m for m, read in zip(self.curves, read_known, strict=True) if read], *makers.values()])
         over = self._over(nodes, [not read for read in read_x])
+        # Nodes whose stacks begin with a carry before the first step: its rows are then the carries before all steps.
         ahead = {
             makers[j]: k
             for k, j in shifted.items()
