@@ -3,6 +3,7 @@
 from unittest import mock
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -158,3 +159,34 @@ def test_a_loop_has_the_derivatives_of_its_steps_written_out(
         looped_values = f(*arguments)
     for name, a, b in zip(["cost", *[n for n in v if n not in "mk"]], looped_values, g(*arguments), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11, err_msg=name)
+
+
+@pytest.mark.parametrize("small", [reverse.SMALL, 0])
+@pytest.mark.parametrize("steps", [1, 2, STEPS])
+def test_one_value_as_two_outputs_with_their_own_beginnings(steps, small):
+    x, W, U, a, b = T.dtensor3("x"), T.dmatrix("W"), T.dmatrix("U"), T.dmatrix("a"), T.dmatrix("b")
+    z = T.dot(x, W)
+
+    def step(z, h, g, k):
+        new = T.tanh(z[:, :WIDTH] + T.dot(h, U) + g * T.nnet.sigmoid(z[:, WIDTH:]))
+        return new, new, k + 1
+
+    (h, g, k), _ = scan(step, z, [a, b, T.constant(np.int8(0))])
+    rows = []
+    for t in range(steps):
+        new, _, _ = step(z[t], *([a, b] if t == 0 else [rows[-1]] * 2), 0)
+        rows.append(new)
+
+    def results(h, g, k):
+        cost = (T.sqr(h) + h * g + k.dimshuffle(0, "x", "x") * h).sum()
+        return [cost, *croton.grad(cost, [x, W, U, a, b])]
+
+    rng = np.random.RandomState(3)
+    shapes = (steps, BATCH, 2), (2, 2 * WIDTH), (WIDTH, WIDTH), (BATCH, WIDTH), (BATCH, WIDTH)
+    given = [rng.normal(size=shape) for shape in shapes]
+    f = croton.function([x, W, U, a, b], results(h, g, k))
+    written = T.stack(rows)
+    expected = croton.function([x, W, U, a, b], results(written, written, T.arange(1, steps + 1)))(*given)
+    with mock.patch.object(reverse, "SMALL", small):
+        for found, right in zip(f(*given), expected, strict=True):
+            np.testing.assert_allclose(found, right, rtol=1e-10)
