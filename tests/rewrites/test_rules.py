@@ -63,6 +63,11 @@ STABLE = {
 # rule: (expression, x, the name of an op that is gone with the rule)
 FAST = {
     "local_pow_by_number": (lambda x: x**2 + x**0.5 + x**-1, [[0.25, 2.0]], "pow"),
+    "local_update_gate": (
+        lambda x: sigmoid(x) * x + (1 - sigmoid(x)) * T.tanh(x),
+        [[-40.0, 0.25, 40.0]],
+        str(sigmoid(-T.dmatrix()).owner.inputs[0].owner.op),
+    ),
     "local_double_negative": (lambda x: T.neg(T.neg(x)), [[0.25, 2.0]], "neg"),
     "local_scan_last": (lambda x: croton.scan(lambda row: row * 2, x)[0][-1], [[1.0], [2.0]], "Subtensor{-1}"),
 }
@@ -209,3 +214,12 @@ def test_patterns_at_other_places_and_orders():
     found = croton.function([x], [expression for expression, _ in cases])(values)
     for k, (y, (_, true)) in enumerate(zip(found, cases, strict=True)):
         np.testing.assert_allclose(y, true, rtol=1e-13, atol=1e-300, err_msg=str(k))
+
+
+def test_a_complement_is_exact_beside_its_sigmoid():
+    x = T.dvector("x")
+    p = sigmoid(x)
+    odds, complement, opposite = croton.function([x], [T.log((1 - p) / p), 1 - p, sigmoid(-x)])([-50.0, 50.0])
+    np.testing.assert_allclose(odds, [50, -50], rtol=1e-14)
+    np.testing.assert_allclose(complement, [1, math.exp(-50)], rtol=1e-14)
+    np.testing.assert_allclose(opposite, [1, math.exp(-50)], rtol=1e-14)

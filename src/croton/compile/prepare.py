@@ -11,7 +11,7 @@ from croton.graph.nested import Graph, map_graphs, nodes_within
 from croton.graph.rewriting import Rule, rewrite
 from croton.graph.walk import toposort
 from croton.loop.parts import spread
-from croton.rewrites.loops import feed_parts, share_sigmoids, trim
+from croton.rewrites.loops import feed_parts, trim
 
 
 def prepare(outputs: Sequence[Variable], mode: Mode) -> list[Variable]:
@@ -25,4 +25,4 @@ def _rewritten(outputs: Sequence[Variable], rules: Sequence[Rule]) -> list[Varia
     outputs = rewrite(outputs, rules)
     outputs = trim(outputs)
     outputs = map_graphs(outputs, lambda graph: Graph(graph.inputs, spread(_rewritten(settle(graph.outputs), rules))))
-    return feed_parts(share_sigmoids(outputs))
+    return feed_parts(outputs)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from croton.graph.clone import copy_node, rebuild
 from croton.graph.core import Apply, Variable, origin
 from croton.graph.nested import Graph
-from croton.graph.rewriting import Rule, merge
+from croton.graph.rewriting import Rule
 from croton.graph.walk import toposort
 from croton.loop.op import Scan
 from croton.loop.parts import Part, of_product
-from croton.rewrites.patterns import NEG, SIGMOID
 from croton.tensor.index import Subtensor
 from croton.tensor.shape import Shape
 
@@ -67,25 +65,6 @@ def feed_parts(outputs: Sequence[Variable]) -> list[Variable]:
         return None if fed is None else dict(zip(node.outputs, fed.outputs, strict=True))
 
     return _changed(outputs, change)
-
-
-def share_sigmoids(outputs: Sequence[Variable]) -> list[Variable]:
-    """``outputs`` with sigmoid(-x) as 1 - sigmoid(x) where sigmoid(x) is computed, too: one costly function less.
-
-    It is what an update gate's ``u * h + (1 - u) * n`` was written as; by itself, 1 - u is more exact as sigmoid(-x).
-    """
-    order = toposort(outputs)
-    known = {n.inputs[0] for n in order if SIGMOID(n.op)}
-    new: dict[Variable, Variable] = {}
-    for node in order:
-        inputs = [new.get(v, v) for v in node.inputs]
-        opposite = node.inputs[0].owner if SIGMOID(node.op) else None
-        if opposite is not None and NEG(opposite.op) and opposite.inputs[0] in known:
-            complement: Any = 1 - node.op.make_node(*[new.get(v, v) for v in opposite.inputs]).out  # type: ignore[operator]
-            new[node.out] = complement
-        elif any(a is not b for a, b in zip(inputs, node.inputs, strict=True)):
-            copy_node(node, inputs, new)
-    return merge([new.get(v, v) for v in outputs]) if new else list(outputs)
 
 
 def _changed(

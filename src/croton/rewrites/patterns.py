@@ -32,7 +32,9 @@ def number(x: Variable) -> Any:
     return constant_value(x) if all(n == 1 for n in x.type.shape) else None  # type: ignore[attr-defined]
 
 
-def rule(name: str, patterns: list[Pattern], replacement: Callable[..., Variable | None], *tags: str) -> Rule:
+def rule(
+    name: str, patterns: list[Pattern], replacement: Callable[..., Variable | None], *tags: str, phase: int = 0
+) -> Rule:
     """A rule that replaces a node of any of the forms ``patterns`` by ``replacement(**what the names stand for)``."""
     roots = [p[0] for p in patterns]
 
@@ -47,4 +49,4 @@ def rule(name: str, patterns: list[Pattern], replacement: Callable[..., Variable
                     return cast(result, out.type.dtype)  # type: ignore[attr-defined]
         return None
 
-    return Rule(name, lambda op: any(test(op) for test in roots), apply, frozenset(tags))
+    return Rule(name, lambda op: any(test(op) for test in roots), apply, frozenset(tags), phase)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from croton.graph.core import Apply, Variable
 from croton.graph.rewriting import Rule
-from croton.rewrites.patterns import ew, number, rule
+from croton.rewrites.patterns import ADD, MUL, NEG, SIGMOID, ew, number, rule
 from croton.tensor.elemwise import Elemwise, exp, inv, sqr, sqrt, tanh
-from croton.tensor.nnet.activations import Activation
+from croton.tensor.nnet.activations import Activation, sigmoid
 from croton.tensor.nnet.softmax import LogSoftmax, Softmax
 from croton.tensor.reduce import Reduction
 
@@ -43,4 +43,13 @@ SPEED: list[Rule] = [
         "local_argmax_of_increasing", lambda op: isinstance(op, Reduction), _argmax_before_softmax, frozenset({"speed"})
     ),
     rule("local_double_negative", [(ew("neg"), (ew("neg"), "x"))], lambda x: x, "speed"),
+    # An update gate's u * a + (1 - u) * b, after 1 - u has become sigmoid(-x): within a sum 1 - u is exact enough, and
+    # one sigmoid does.
+    rule(
+        "local_update_gate",
+        [(ADD, (MUL, (SIGMOID, "x"), "a"), (MUL, (SIGMOID, (NEG, "x")), "b"))],
+        lambda x, a, b: sigmoid(x) * a + (1 - sigmoid(x)) * b,
+        "speed",
+        phase=1,
+    ),
 ]
