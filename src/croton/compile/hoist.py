@@ -105,14 +105,19 @@ def products_of(op: Scan, fixed: Container[Variable]) -> tuple[Apply, ...]:
     )
 
 
+def by_left_factor(products: Sequence[Apply]) -> dict[Variable, list[Apply]]:
+    """The products, by their left factors."""
+    groups: dict[Variable, list[Apply]] = {}
+    for p in products:
+        groups.setdefault(p.inputs[0], []).append(p)
+    return groups
+
+
 class Merged:
     """Products with one left factor and several matrices, such as the gates', computed as one."""
 
     def __init__(self, products: Sequence[Apply], fixed: Mapping[Variable, Any]) -> None:
-        groups: dict[Variable, list[Apply]] = {}
-        for p in products:
-            groups.setdefault(p.inputs[0], []).append(p)
-        self.groups = {a: ps for a, ps in groups.items() if len(ps) > 1}
+        self.groups = {a: ps for a, ps in by_left_factor(products).items() if len(ps) > 1}
         parts = {a: [fixed[p.inputs[1]] for p in ps] for a, ps in self.groups.items()}
         self.matrices = {a: jnp.concatenate(ms, 1) for a, ms in parts.items()}
         self.edges = {a: list(accumulate(m.shape[1] for m in ms))[:-1] for a, ms in parts.items()}

@@ -20,7 +20,7 @@ from jax.interpreters import partial_eval
 from jax.sharding import Mesh
 
 from croton.compile.dividing import ask
-from croton.compile.hoist import Merged, products_of
+from croton.compile.hoist import Merged, by_left_factor, products_of
 from croton.compile.layout import plain
 from croton.compile.stacked import Beside, row, with_row
 from croton.devices import current, divided
@@ -356,12 +356,11 @@ class Reverse:
         after, self.found = shape
         outs, _, known, results = self.found
         self._offer(results, fixed)
-        groups: dict[Variable, list[int]] = {}
-        for k, p in enumerate(self.products):
-            groups.setdefault(p.inputs[0], []).append(k)
-        small = [sum(results[k].size for k in ks) <= SMALL for ks in groups.values()]
-        apart = [[ks] if s else [[k] for k in ks] for s, ks in zip(small, groups.values(), strict=True)]
-        self.groups = [ks for group in apart for ks in group]
+        self.groups = []
+        for ps in by_left_factor(self.products).values():
+            ks = [self.products.index(p) for p in ps]
+            small = sum(results[k].size for k in ks) <= SMALL
+            self.groups += [ks] if small else [[k] for k in ks]
         self.shapes = list(start), one, known, results
         room = [jax.ShapeDtypeStruct((self.n, *z.shape), z.dtype) for z in self._beside()]
         cts = _floats(after)[0], _floats(outs)[0]
