@@ -1,6 +1,7 @@
 """croton: symbolic expressions, differentiated, made numerically safe, and compiled by XLA."""
 
 from croton import gradient, loop, printing, sparse, tensor
+from croton.cache import keep_compiled
 from croton.compile import (
     DebugMode,
     Function,
@@ -13,7 +14,6 @@ from croton.compile import (
     function,
     shared,
 )
-from croton.compile.cache import keep_compiled
 from croton.devices import ask_for_devices
 from croton.gradient import Lop, Rop, grad, hessian, jacobian
 from croton.graph import Apply, Constant, Op, SharedVariable, Variable, clone, debugprint, draw, pp

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from croton.native.library import usable
 from croton.sparse.value import Sparse, is_scipy, room_for
 
 __all__ = ["BLOCK", "RESIDENT", "Block", "Stacker", "pick"]
@@ -18,6 +20,8 @@ __all__ = ["BLOCK", "RESIDENT", "Block", "Stacker", "pick"]
 RESIDENT = 1 << 30
 #: The bytes of such a block, at most (but for one minibatch that is larger).
 BLOCK = 32 << 20
+# Rows of at least so many numbers are copied by croton's kernel, as memory can: XLA copies number by number.
+WIDE = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +57,9 @@ def pick(array: Any, rows: Any, k: Any, axis: int = 0) -> Any:
     """Within a program: the ``k``-th minibatch, ``rows`` of an array along ``axis``, or a part of a stack."""
     if isinstance(array, Sparse):
         return jax.tree.map(lambda part: jax.lax.dynamic_index_in_dim(part, k, keepdims=False), array)
+    if axis == 0 and array.dtype == jnp.float32 and math.prod(array.shape[1:]) >= WIDE and usable():
+        kind = jax.ShapeDtypeStruct((*rows.shape, *array.shape[1:]), array.dtype)
+        return jax.ffi.ffi_call("croton_rows", kind)(array, rows.astype("int32"))
     return jnp.asarray(array).at[(slice(None),) * axis + (rows,)].get(mode="promise_in_bounds")
 
 

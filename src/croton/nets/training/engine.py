@@ -22,6 +22,9 @@ from croton.devices import at_home, divided, dividing, everywhere, held_whole, m
 from croton.graph.core import SharedVariable, Variable
 from croton.graph.walk import toposort
 from croton.loop.op import Scan
+from croton.native import library as native
+from croton.native.fuse import fused
+from croton.native.products import with_products
 from croton.nets.training.data import Block, Dataset, pick
 from croton.settings import config
 from croton.sparse.value import Sparse
@@ -30,6 +33,8 @@ from croton.sparse.value import Sparse
 CALL = 1.0
 # Arrays of more bytes are taken as long as they are: the room would cost more than a compilation.
 ROUNDED = 64 << 20
+# Parameters of so many elements are worth croton's own kernels.
+LARGE = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ class Steps:
             rows = jax.lax.dynamic_index_in_dim(order, k, keepdims=False)
             batch = [pick(a, rows, k, axis) for a in arrays]
             if mesh is None:
-                return self._step(batch, fixed, carry)
+                return with_products(self._step, batch, fixed, carry)
             return held_whole(mesh, self._step([divided(mesh, a, axis) for a in batch], fixed, carry))
 
         return jax.lax.fori_loop(first, last, body, carry)
@@ -112,8 +117,14 @@ class Steps:
             return replace(carry, sums=sums)
         slopes, products = list(outputs[1 + values : 1 + values + gradients]), list(outputs[1 + values + gradients :])
         extra = {"hessian_vector": products} if products else {}
-        steps, optimizer = self.optimizer.update(slopes, carry.optimizer, carry.params, **extra)
-        return replace(carry, sums=sums, params=optax.apply_updates(carry.params, steps), optimizer=optimizer)
+
+        def stepped(state: Any, slopes: Any, extra: Any) -> Any:
+            params, before = state
+            steps, after = self.optimizer.update(slopes, before, params, **extra)
+            return optax.apply_updates(params, steps), after
+
+        params, optimizer = fused(stepped, (carry.params, carry.optimizer), slopes, extra)
+        return replace(carry, sums=sums, params=params, optimizer=optimizer)
 
 
 @dataclass
@@ -155,6 +166,8 @@ class Pass:
         # Several devices of a CPU help where there is a loop, whose products are each too small for two cores.
         loops = any(isinstance(n.op, Scan) for n in toposort(self.program.wanted))
         self._divides = loops and not self.program.tells
+        if not self._divides and any(p.get_value(borrow=True).size >= LARGE for p in self.params):
+            native.begin()
         self.steps = self._made_steps()
 
     # --- what a pass begins with ---

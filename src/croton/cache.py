@@ -44,7 +44,7 @@ def folder() -> Path | None:
 def prune(place: Path, most: int = MOST) -> None:
     """Delete the programs kept for longest in the folders within ``place`` until all take ``most`` bytes or less."""
     kept = []
-    for file in place.glob("jax-*/*-cache"):
+    for file in [*place.glob("jax-*/*-cache"), *place.glob("jax-*/*.so")]:
         with suppress(FileNotFoundError):  # another process prunes too
             told = file.stat()
             kept.append((told.st_mtime, told.st_size, file))
@@ -56,29 +56,34 @@ def prune(place: Path, most: int = MOST) -> None:
         total -= size
 
 
-def keep_compiled() -> None:
-    """Let JAX keep what it compiles, where nobody else has said whether and where.
-
-    The folder is the user's alone, and what croton keeps there for all versions is bounded; a folder that the variable
-    names is left as it is. Nothing happens if it cannot be made or belongs to somebody else: then programs are
-    compiled anew in each process. JAX keeps what takes a second or more to compile, and reads files back with care for
-    damaged ones.
-    """
-    if jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
-        return
+def own_folder() -> Path | None:
+    """``folder()``, made if need be; None if it is not wanted, cannot be made or written, or others can write it."""
     place = folder()
     if place is None:
-        return
+        return None
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         known = place.stat()
     except OSError as error:
         log.debug("no folder for compiled programs: %s", error)
-        return
+        return None
     if hasattr(os, "getuid") and (known.st_uid != os.getuid() or known.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
         log.warning("%s belongs to others or can be written by them: compiled programs are not kept there", place)
+        return None
+    return place if os.access(place, os.W_OK) else None
+
+
+def keep_compiled() -> None:
+    """Let JAX keep what it compiles, where nobody else has said whether and where.
+
+    The folder is the user's alone, and what croton keeps there for all versions is bounded; a folder that the variable
+    names is left as it is. Without a folder, programs are compiled anew in each process. JAX keeps what takes a second
+    or more to compile, and reads files back with care for damaged ones.
+    """
+    if jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
         return
-    if os.access(place, os.W_OK):
+    place = own_folder()
+    if place is not None:
         if not os.environ.get(VARIABLE):
             prune(place.parent)
         jax.config.update("jax_compilation_cache_dir", str(place))

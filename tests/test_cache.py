@@ -5,7 +5,7 @@ import os
 import jax
 import pytest
 
-from croton.compile import cache
+from croton import cache
 
 
 @pytest.fixture

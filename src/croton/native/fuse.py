@@ -1,0 +1,241 @@
+"""Elementwise expressions of several results as one loop of C, for which XLA's CPU compiler makes one after the other.
+
+XLA writes each result in a loop of its own, which reads all that the result is made of: RMSProp with momentum reads its
+arrays four times. Here a group of equations becomes a C function, compiled once for all networks, since the numbers in
+it are arguments; a gradient that is a product of matrices is made as it goes, some rows at a time (``products``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend.core import Literal, Primitive, Var
+from jax.interpreters import mlir
+
+from croton.native.equations import begin, inlined, read, run
+from croton.native.library import compiled_loop, usable, wanted
+
+# A result of fewer elements is left to XLA: it stays in the processor's nearest cache.
+LEAST = 1 << 12
+# What is written in C for each primitive.
+WRITTEN = {
+    "add": "{0} + {1}",
+    "sub": "{0} - {1}",
+    "mul": "{0} * {1}",
+    "div": "{0} / {1}",
+    "neg": "-{0}",
+    "abs": "fabsf({0})",
+    "sqrt": "sqrtf({0})",
+    "rsqrt": "1.0f / sqrtf({0})",
+    "square": "{0} * {0}",
+    "integer_pow": "{0} * {0}",
+    "max": "{0} != {0} || {0} > {1} ? {0} : {1}",
+    "min": "{0} != {0} || {0} < {1} ? {0} : {1}",
+    "sign": "{0} > 0 ? 1.0f : {0} < 0 ? -1.0f : {0}",
+    "lt": "{0} < {1}",
+    "le": "{0} <= {1}",
+    "gt": "{0} > {1}",
+    "ge": "{0} >= {1}",
+    "eq": "{0} == {1}",
+    "ne": "{0} != {1}",
+    "select_n": "{0} ? {2} : {1}",
+    "broadcast_in_dim": "{0}",
+}
+
+
+def fused(function: Callable[..., Any], state: Any, *others: Any) -> Any:
+    """``function(state, *others)``, the next state, with elementwise expressions of several results as one loop each.
+
+    For what is traced, and not differentiated. ``state`` and the result are trees of the same arrays; a new value is
+    written over the old one. Without the kernels, and for what is not traced, this is the function's call itself.
+    """
+    leaves, form = jax.tree.flatten((state, others))
+    if not wanted() or not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+        return function(state, *others)
+
+    def called(*a: Any) -> Any:
+        state, others = jax.tree.unflatten(form, a)
+        return function(state, *others)
+
+    closed, shape = jax.make_jaxpr(called, return_shape=True)(*leaves)
+    flat = jax.make_jaxpr(lambda *a: inlined(closed.jaxpr, closed.consts, a))(*leaves)
+    jaxpr, env = flat.jaxpr, begin(flat.jaxpr, flat.consts, leaves)
+    # What an old value may be written over with: the new one in the same place of the state.
+    room = {new: old for new, old in zip(jaxpr.outvars, jaxpr.invars, strict=False) if isinstance(new, Var)}
+    for group in _groups(jaxpr.eqns):
+        made = _loop_of(group, jaxpr, room)
+        if made is None:
+            for eqn in group.eqns:
+                run(eqn, env)
+        else:
+            given = [env[v] for v in made.arguments]
+            results = fused_loop.bind(*given, loop=made, turned=None)
+            env.update(zip(made.results, results, strict=True))
+    return jax.tree.unflatten(jax.tree.structure(shape), [read(v, env) for v in jaxpr.outvars])
+
+
+# --- groups ---
+
+
+@dataclass(eq=False)
+class _Group:
+    """Connected elementwise equations (``fits``) that nothing outside must come between, or one other equation."""
+
+    fits: bool
+    depth: int
+    first: int
+    eqns: list[Any] = field(default_factory=list)
+
+
+def _fits(eqn: Any) -> bool:
+    name, shape = eqn.primitive.name, eqn.outvars[0].aval.shape
+    if name == "broadcast_in_dim":
+        known = eqn.invars[0].aval.shape == ()
+    elif name == "integer_pow":
+        known = eqn.params["y"] == 2
+    elif name == "select_n":
+        known = len(eqn.invars) == 3
+    else:
+        known = name in WRITTEN
+    return (
+        known
+        and prod(shape) >= LEAST
+        and all(v.aval.dtype in (np.float32, np.bool_) for v in (*eqn.invars, *eqn.outvars))
+        and all(v.aval.shape in ((), shape) for v in eqn.invars)
+    )
+
+
+def _groups(eqns: Iterable[Any]) -> list[_Group]:
+    """The equations in groups, in an order in which they can be run.
+
+    A value's depth counts how often its computation left an elementwise group and came back: a group of one depth
+    needs nothing that needs itself.
+    """
+    groups: dict[_Group, None] = {}
+    of: dict[Any, _Group] = {}
+    for place, eqn in enumerate(eqns):
+        fits, made_by = _fits(eqn), [of[v] for v in eqn.invars if not isinstance(v, Literal) and v in of]
+        depth = max((g.depth + (g.fits and not fits) for g in made_by), default=0)
+        group = _Group(fits, depth, place)
+        for g in dict.fromkeys(g for g in made_by if fits and g.fits and g.depth == depth):
+            group.eqns += g.eqns
+            groups.pop(g)
+        group.eqns.append(eqn)
+        groups[group] = None
+        of.update((v, group) for e in group.eqns for v in e.outvars)
+    return sorted(groups, key=lambda g: (g.depth, g.fits, g.first))
+
+
+def _loop_of(group: _Group, jaxpr: Any, room: dict[Any, Any]) -> Loop | None:
+    """The group as a loop; None where XLA does as well, or what goes in or out is no array of numbers."""
+    own, made = {id(e) for e in group.eqns}, {v for e in group.eqns for v in e.outvars}
+    wanted = {v for e in jaxpr.eqns if id(e) not in own for v in e.invars if not isinstance(v, Literal)}
+    wanted.update(v for v in jaxpr.outvars if not isinstance(v, Literal))
+    results = [v for e in group.eqns for v in e.outvars if v in wanted]
+    needed = [v for e in group.eqns for v in e.invars if not isinstance(v, Literal) and v not in made]
+    arguments = sorted(dict.fromkeys(needed), key=lambda v: not v.aval.shape)
+    fine = group.fits and results and all(v.aval.dtype == np.float32 for v in (*results, *arguments))
+    # One result is worth a loop where a gradient can become part of it that is a product of matrices.
+    if not fine or (len(results) == 1 and results[0].aval.ndim != 2) or not usable():
+        return None
+    return Loop(group.eqns, arguments, results, room)
+
+
+# --- one loop ---
+
+
+class Loop:
+    """Elementwise equations, with their arguments, arrays before scalars, and their results.
+
+    ``aliases``: (place of an argument, place of the result that is written over it).
+    """
+
+    def __init__(self, eqns: Sequence[Any], arguments: Sequence[Any], results: Sequence[Any], room: Any) -> None:
+        self.eqns, self.arguments, self.results = eqns, arguments, results
+        places = {v: k for k, v in enumerate(arguments)}
+        old = [(places.get(room.get(v)), k) for k, v in enumerate(results)]
+        self.aliases = [(i, k) for i, k in old if i is not None and arguments[i].aval.shape == results[k].aval.shape]
+
+    @property
+    def kinds(self) -> list[jax.ShapeDtypeStruct]:
+        return [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in self.results]
+
+    def plain(self, *arguments: Any) -> list[Any]:
+        """The results by XLA."""
+        env = dict(zip(self.arguments, arguments, strict=True))
+        for eqn in self.eqns:
+            run(eqn, env)
+        return [env[v] for v in self.results]
+
+    def written(self) -> tuple[str, list[float]]:
+        """The loop's body in C, of arrays ``at[k]`` and scalars ``number[k]``, and the scalars that stand in it."""
+        arrays = sum(v.aval.shape != () for v in self.arguments)
+        names: dict[Any, str] = {v: f"x{k}" for k, v in enumerate(self.arguments)}
+        lines = [f"const float x{k} = at[{k}][i];" for k in range(arrays)]
+        lines += [f"const float x{k} = number[{k - arrays}];" for k in range(arrays, len(self.arguments))]
+        literals: list[float] = []
+        for k, eqn in enumerate(self.eqns):
+            values = []
+            for v in eqn.invars:
+                if isinstance(v, Literal):
+                    values.append(f"number[{len(self.arguments) - arrays + len(literals)}]")
+                    literals.append(float(v.val))
+                else:
+                    values.append(names[v])
+            kind = "int" if eqn.outvars[0].aval.dtype == np.bool_ else "float"
+            names[eqn.outvars[0]] = f"y{k}"
+            lines.append(f"const {kind} y{k} = {WRITTEN[eqn.primitive.name].format(*values)};")
+        lines += [f"at[{arrays + k}][i] = {names[v]};" for k, v in enumerate(self.results)]
+        return "\n".join(lines), literals
+
+
+# Arguments: those of ``loop``; with ``turned`` the first stands there as two factors, whose product it is, and
+# ``turned`` says whether the axes of each have to be exchanged.
+fused_loop = Primitive("croton_fused")
+fused_loop.multiple_results = True
+
+
+def with_product(values: Sequence[Any], place: int, factors: Sequence[tuple[Any, bool]], of: Loop) -> list[Any]:
+    """The loop's results on these values, the one at ``place`` being the product of two matrices.
+
+    ``factors``: each matrix, and whether its axes have to be exchanged.
+    """
+    order = [place, *[k for k in range(len(values)) if k != place]]
+    first = [of.arguments[k] for k in order]
+    moved = Loop(of.eqns, first, of.results, {of.results[k]: of.arguments[i] for i, k in of.aliases})
+    (a, one), (b, other) = factors
+    made: list[Any] = fused_loop.bind(a, b, *[values[k] for k in order[1:]], loop=moved, turned=(one, other))
+    return made
+
+
+@fused_loop.def_abstract_eval
+def _shapes(*arguments: Any, loop: Loop, turned: Any) -> list[Any]:
+    return [jax.core.ShapedArray(kind.shape, kind.dtype) for kind in loop.kinds]
+
+
+def _lowered(*arguments: Any, loop: Loop, turned: tuple[bool, bool] | None) -> list[Any]:
+    body, literals = loop.written()
+    name = None if turned is None and len(loop.results) == 1 else compiled_loop(body)
+    if name is None:
+        return _by_xla(*arguments, loop=loop, turned=turned)
+    more = turned is not None
+    head = [*name, int(more), *(turned or (0, 0))]
+    call = jax.ffi.ffi_call("croton_fused", loop.kinds, input_output_aliases={i + more: k for i, k in loop.aliases})
+    return list(call(*arguments, *map(np.float32, literals), code=np.array(head, "int32")))
+
+
+def _by_xla(*arguments: Any, loop: Loop, turned: tuple[bool, bool] | None) -> list[Any]:
+    if turned is None:
+        return loop.plain(*arguments)
+    a, b, *others = arguments
+    first, second = turned
+    product = jax.lax.dot_general(a, b, (((not first,), (second,)), ((), ())))
+    return loop.plain(product, *others)
+
+
+mlir.register_lowering(fused_loop, mlir.lower_fun(_lowered, multiple_results=True), platform="cpu")

@@ -1,0 +1,537 @@
+// Kernels that XLA's programs call on a CPU: matrix products, convolutions, and elementwise code in one pass.
+//
+// Arrays are float32 and row-major; the Python side passes nothing else. Work is shared among the threads that XLA
+// lends; what is computed does not depend on how it is shared, except for sums over pieces of fixed number.
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "xla/ffi/api/c_api.h"
+
+namespace {
+
+using std::max;
+using std::min;
+using Index = int64_t;
+using Frame = XLA_FFI_CallFrame;
+typedef float Eight __attribute__((vector_size(32), aligned(4), may_alias));
+
+// --- calls from XLA ---
+
+struct Array {
+  float* at;
+  const Index* dims;
+  Index rank, size;
+};
+
+Array array(void* of) {
+  auto* given = static_cast<XLA_FFI_Buffer*>(of);
+  Array a{static_cast<float*>(given->data), given->dims, given->rank, 1};
+  for (Index i = 0; i < a.rank; i++) a.size *= a.dims[i];
+  return a;
+}
+Array argument(Frame* frame, Index i) { return array(frame->args.args[i]); }
+Array result(Frame* frame, Index i) { return array(frame->rets.rets[i]); }
+
+// The numbers that say what to do; each kernel has one attribute.
+struct Code {
+  const int32_t* at;
+  Index size;
+};
+Code code(Frame* frame) {
+  auto* given = static_cast<XLA_FFI_Array*>(frame->attrs.attrs[0]);
+  return {static_cast<int32_t*>(given->data), static_cast<Index>(given->size)};
+}
+
+// When a kernel is registered, XLA asks which interface it was written for.
+bool asked(Frame* frame) {
+  auto* extension = frame->extension_start;
+  if (!extension || extension->type != XLA_FFI_Extension_Metadata) return false;
+  auto* told = reinterpret_cast<XLA_FFI_Metadata_Extension*>(extension)->metadata;
+  told->api_version.major_version = XLA_FFI_API_MAJOR;
+  told->api_version.minor_version = XLA_FFI_API_MINOR;
+  return true;
+}
+
+template <class Kernel>
+XLA_FFI_Error* called(Frame* frame, Kernel kernel) {
+  if (asked(frame)) return nullptr;
+  try {
+    kernel();
+    return nullptr;
+  } catch (const std::bad_alloc&) {
+    XLA_FFI_Error_Create_Args args{};
+    args.struct_size = sizeof args;
+    args.message = "croton: out of memory";
+    args.errc = XLA_FFI_Error_Code_RESOURCE_EXHAUSTED;
+    return frame->api->XLA_FFI_Error_Create(&args);
+  }
+}
+
+// --- threads ---
+
+bool succeeded(Frame* frame, XLA_FFI_Error* error) {
+  if (!error) return true;
+  XLA_FFI_Error_Destroy_Args args{};
+  args.struct_size = sizeof args;
+  args.error = error;
+  frame->api->XLA_FFI_Error_Destroy(&args);
+  return false;
+}
+
+Index threads(Frame* frame) {
+  Index count = 1;
+  XLA_FFI_ThreadPool_NumThreads_Args args{};
+  args.struct_size = sizeof args;
+  args.ctx = frame->ctx;
+  args.num_threads = &count;
+  return succeeded(frame, frame->api->XLA_FFI_ThreadPool_NumThreads(&args)) ? max<Index>(count, 1) : 1;
+}
+
+// Pieces of work that threads take one after the other. A thread may come when all is done and the caller is gone, so
+// who leaves last gives the memory back.
+struct Pieces {
+  std::atomic<Index> next{0}, done{0}, holders;
+  Index count;
+  void (*run)(void*, Index);
+  void* data;
+
+  void work() {
+    for (Index i; (i = next.fetch_add(1)) < count; done.fetch_add(1, std::memory_order_release)) run(data, i);
+  }
+  void leave() {
+    if (holders.fetch_sub(1) == 1) delete this;
+  }
+};
+
+// piece(0) .. piece(count - 1). The caller works too, and waits only for pieces that others have begun.
+template <class Piece>
+void shared(Frame* frame, Index count, Piece piece) {
+  Index helpers = count > 1 ? min(threads(frame), count) - 1 : 0;
+  if (helpers == 0) {
+    for (Index i = 0; i < count; i++) piece(i);
+    return;
+  }
+  auto* pieces = new Pieces;
+  pieces->holders = helpers + 1;
+  pieces->count = count;
+  pieces->run = [](void* data, Index i) { (*static_cast<Piece*>(data))(i); };
+  pieces->data = &piece;
+  for (Index i = 0; i < helpers; i++) {
+    XLA_FFI_ThreadPool_Schedule_Args args{};
+    args.struct_size = sizeof args;
+    args.ctx = frame->ctx;
+    args.data = pieces;
+    args.task = [](void* data) {
+      static_cast<Pieces*>(data)->work();
+      static_cast<Pieces*>(data)->leave();
+    };
+    if (!succeeded(frame, frame->api->XLA_FFI_ThreadPool_Schedule(&args))) pieces->leave();
+  }
+  pieces->work();
+  for (int spins = 0; pieces->done.load(std::memory_order_acquire) < count; spins++) {
+    if (spins > 2000) sched_yield();
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+  }
+  pieces->leave();
+}
+
+// How many pieces to make of so much work, in multiplications: several for each thread, none below some microseconds.
+Index pieces(Frame* frame, double work) { return max<Index>(1, min<Index>(4 * threads(frame), work / 200000)); }
+
+// --- tiles of products ---
+
+// A tile of a product is ROWS x WIDE, held in registers while it sums over up to DEEP terms. The right factor's part
+// for it, DEEP x WIDE, is copied together beforehand and stays in the nearest cache for all rows.
+constexpr Index WIDE = 16, ROWS = 6, DEEP = 256;
+
+struct Left {  // of a product; turned: element (i, k) lies at k * ld + i
+  const float* at;
+  Index ld;
+  bool turned;
+  const float* from(Index i, Index k) const { return at + (turned ? k * ld + i : i * ld + k); }
+};
+
+template <int rows, bool turned>
+void tile(Index deep, const float* a, Index lda, const float* b, float* c, Index ldc, Index wide, bool add) {
+  Eight sum[rows][2] = {};
+  for (Index k = 0; k < deep; k++) {
+    Eight b0 = *(const Eight*)(b + k * WIDE), b1 = *(const Eight*)(b + k * WIDE + 8);
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++) {
+      float x = turned ? a[k * lda + r] : a[r * lda + k];
+      sum[r][0] += x * b0;
+      sum[r][1] += x * b1;
+    }
+  }
+  for (int r = 0; r < rows; r++, c += ldc) {
+    if (wide == WIDE) {
+      Eight *c0 = (Eight*)c, *c1 = (Eight*)(c + 8);
+      *c0 = add ? *c0 + sum[r][0] : sum[r][0];
+      *c1 = add ? *c1 + sum[r][1] : sum[r][1];
+    } else {
+      float row[WIDE];
+      memcpy(row, sum[r], sizeof row);
+      for (Index j = 0; j < wide; j++) c[j] = add ? c[j] + row[j] : row[j];
+    }
+  }
+}
+
+template <bool turned>
+void tiles_of(Index rows, Index deep, const float* a, Index lda, const float* b, float* c, Index ldc, Index wide,
+              bool add) {
+  for (; rows >= ROWS; rows -= ROWS, a += turned ? ROWS : ROWS * lda, c += ROWS * ldc)
+    tile<ROWS, turned>(deep, a, lda, b, c, ldc, wide, add);
+  switch (rows) {
+    case 5: return tile<5, turned>(deep, a, lda, b, c, ldc, wide, add);
+    case 4: return tile<4, turned>(deep, a, lda, b, c, ldc, wide, add);
+    case 3: return tile<3, turned>(deep, a, lda, b, c, ldc, wide, add);
+    case 2: return tile<2, turned>(deep, a, lda, b, c, ldc, wide, add);
+    case 1: return tile<1, turned>(deep, a, lda, b, c, ldc, wide, add);
+  }
+}
+
+// c, rows x wide, is set to or increased by rows i.. of the left factor, terms k.., times a part b of the right one.
+void tiles(const Left& left, Index i, Index rows, Index k, Index deep, const float* b, float* c, Index ldc, Index wide,
+           bool add) {
+  (left.turned ? tiles_of<true> : tiles_of<false>)(rows, deep, left.from(i, k), left.ld, b, c, ldc, wide, add);
+}
+
+// to[j][i] = rows[i][j], 8 x 8, with WIDE numbers from row to row of what is written.
+void turn(const float* const* rows, float* to) {
+#if defined(__clang__)
+#define MIX(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#else
+  typedef int Which __attribute__((vector_size(32)));
+#define MIX(x, y, ...) __builtin_shuffle(x, y, (Which){__VA_ARGS__})
+#endif
+  typedef float Own __attribute__((vector_size(32)));
+  Own r[8], t[8];
+  for (int i = 0; i < 8; i++) r[i] = *(const Eight*)rows[i];
+  for (int i = 0; i < 8; i += 2) {
+    t[i] = MIX(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+    t[i + 1] = MIX(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+  }
+  for (int h = 0; h < 8; h += 4)
+    for (int j = 0; j < 2; j++) {
+      r[h + 2 * j] = MIX(t[h + j], t[h + 2 + j], 0, 1, 8, 9, 4, 5, 12, 13);
+      r[h + 2 * j + 1] = MIX(t[h + j], t[h + 2 + j], 2, 3, 10, 11, 6, 7, 14, 15);
+    }
+  for (int j = 0; j < 4; j++) {
+    *(Eight*)(to + j * WIDE) = MIX(r[j], r[4 + j], 0, 1, 2, 3, 8, 9, 10, 11);
+    *(Eight*)(to + (4 + j) * WIDE) = MIX(r[j], r[4 + j], 4, 5, 6, 7, 12, 13, 14, 15);
+  }
+#undef MIX
+}
+
+// --- products of matrices ---
+
+struct Right {  // turned: element (k, j) lies at j * ld + k
+  const float* at;
+  Index ld;
+  bool turned;
+};
+
+// Terms k.. and columns j.. of the right factor, deep x wide, as a part for tiles.
+void gather(const Right& right, Index k, Index deep, Index j, Index wide, float* to) {
+  if (!right.turned) {
+    for (Index i = 0; i < deep; i++, to += WIDE) {
+      const float* from = right.at + (k + i) * right.ld + j;
+      if (wide == WIDE) {
+        *(Eight*)to = *(const Eight*)from;
+        *(Eight*)(to + 8) = *(const Eight*)(from + 8);
+      } else {
+        for (Index q = 0; q < WIDE; q++) to[q] = q < wide ? from[q] : 0;
+      }
+    }
+    return;
+  }
+  const float* rows[WIDE];
+  for (Index q = 0; q < wide; q++) rows[q] = right.at + (j + q) * right.ld + k;
+  Index i = 0;
+  for (; wide == WIDE && i + 8 <= deep; i += 8) {
+    turn(rows, to + i * WIDE);
+    turn(rows + 8, to + i * WIDE + 8);
+    for (auto& row : rows) row += 8;
+  }
+  for (Index done = i; i < deep; i++)
+    for (Index q = 0; q < WIDE; q++) to[i * WIDE + q] = q < wide ? rows[q][i - done] : 0;
+}
+
+void product(Frame* frame, const Left& left, const Right& right, float* c, Index m, Index n, Index deep) {
+  Index parts = (n + WIDE - 1) / WIDE, count = pieces(frame, double(m) * n * deep), down = 1;
+  while (parts * down < count && m >= 2 * down * 4 * ROWS) down *= 2;
+  Index rows = ((m + down - 1) / down + ROWS - 1) / ROWS * ROWS, across = min(parts, (count + down - 1) / down);
+  shared(frame, across * down, [&](Index piece) {
+    alignas(64) float room[DEEP * WIDE];
+    Index x = piece % across, i = min(m, piece / across * rows), most = min(m, i + rows) - i;
+    for (Index j = x * parts / across * WIDE; j < min(n, (x + 1) * parts / across * WIDE); j += WIDE)
+      for (Index k = 0; k < deep; k += DEEP) {
+        Index wide = min(WIDE, n - j), now = min(DEEP, deep - k);
+        gather(right, k, now, j, wide, room);
+        tiles(left, i, most, k, now, room, c + i * n + j, n, wide, k > 0);
+      }
+  });
+}
+
+}  // namespace
+
+// (a, b) -> c, with a code of two numbers: whether a and b are turned.
+extern "C" XLA_FFI_Error* croton_product(Frame* frame) {
+  return called(frame, [=] {
+    Array a = argument(frame, 0), b = argument(frame, 1), c = result(frame, 0);
+    const int32_t* turned = code(frame).at;
+    product(frame, {a.at, a.dims[1], turned[0] != 0}, {b.at, b.dims[1], turned[1] != 0}, c.at, c.dims[0], c.dims[1],
+            a.dims[turned[0] ? 0 : 1]);
+  });
+}
+
+// --- convolutions of images without padding ---
+
+namespace {
+
+struct Geometry {
+  Index images, size, maps, kernel, places;  // size: of an image; kernel: its elements, those of all channels
+  std::vector<Index> of_kernel, of_place;    // where elements of the kernel, and places of a map, lie in an image
+
+  // The code has the strides and the dilations.
+  Geometry(const Array& x, const Array& w, const Array& y, Code code) {
+    Index channels = x.dims[1], high = x.dims[2], wide = x.dims[3];
+    images = x.dims[0], size = channels * high * wide, maps = w.dims[0];
+    for (Index c = 0; c < channels; c++)
+      for (Index i = 0; i < w.dims[2]; i++)
+        for (Index j = 0; j < w.dims[3]; j++)
+          of_kernel.push_back((c * high + i * code.at[2]) * wide + j * code.at[3]);
+    for (Index i = 0; i < y.dims[2]; i++)
+      for (Index j = 0; j < y.dims[3]; j++) of_place.push_back(i * code.at[0] * wide + j * code.at[1]);
+    kernel = of_kernel.size(), places = of_place.size();
+  }
+};
+
+bool in_a_row(const Index* places) { return places[7] - places[0] == 7; }
+
+// Elements k.. of the patches at places p.., deep x wide, as a part for tiles: a column for each place.
+void gather(const float* image, const Geometry& g, Index k, Index deep, Index p, Index wide, float* to) {
+  for (Index half = 0; half < WIDE; half += 8, to += 8) {
+    Index count = max<Index>(0, min<Index>(8, wide - half));
+    const Index* places = g.of_place.data() + p + half;
+    bool row = count == 8 && in_a_row(places);
+    for (Index i = 0; i < deep; i++) {
+      const float* from = image + g.of_kernel[k + i];
+      if (row)
+        *(Eight*)(to + i * WIDE) = *(const Eight*)(from + places[0]);
+      else
+        for (Index q = 0; q < 8; q++) to[i * WIDE + q] = q < count ? from[places[q]] : 0;
+    }
+  }
+}
+
+// The same turned: a row for each of the places p.., a column for each of the elements k...
+void gather_turned(const float* image, const Geometry& g, Index p, Index deep, Index k, Index wide, float* to) {
+  for (Index half = 0; half < WIDE; half += 8, to += 8) {
+    Index count = max<Index>(0, min<Index>(8, wide - half));
+    const float* from[8];
+    for (Index q = 0; q < count; q++) from[q] = image + g.of_kernel[k + half + q];
+    for (Index i = 0; i < deep;) {
+      const Index* places = g.of_place.data() + p + i;
+      if (count == 8 && i + 8 <= deep && in_a_row(places)) {
+        const float* rows[8];
+        for (int q = 0; q < 8; q++) rows[q] = from[q] + places[0];
+        turn(rows, to + i * WIDE);
+        i += 8;
+      } else {
+        for (Index q = 0; q < 8; q++) to[i * WIDE + q] = q < count ? from[q][places[0]] : 0;
+        i++;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+// (images, filters) -> maps
+extern "C" XLA_FFI_Error* croton_maps(Frame* frame) {
+  return called(frame, [=] {
+    Array x = argument(frame, 0), w = argument(frame, 1), y = result(frame, 0);
+    Geometry g(x, w, y, code(frame));
+    Left filters{w.at, g.kernel, false};
+    Index each = (g.places + WIDE - 1) / WIDE, all = g.images * each;
+    Index count = min(all, pieces(frame, double(y.size) * g.kernel));
+    shared(frame, count, [&](Index piece) {
+      alignas(64) float room[DEEP * WIDE];
+      for (Index part = piece * all / count; part < (piece + 1) * all / count; part++) {
+        Index n = part / each, p = part % each * WIDE, wide = min(WIDE, g.places - p);
+        for (Index k = 0; k < g.kernel; k += DEEP) {
+          Index deep = min(DEEP, g.kernel - k);
+          gather(x.at + n * g.size, g, k, deep, p, wide, room);
+          tiles(filters, 0, g.maps, k, deep, room, y.at + n * g.maps * g.places + p, g.places, wide, k > 0);
+        }
+      }
+    });
+  });
+}
+
+// (filters, maps' gradient) -> images' gradient: the patches' gradients, a tile at a time, added where they lie
+extern "C" XLA_FFI_Error* croton_images(Frame* frame) {
+  return called(frame, [=] {
+    Array w = argument(frame, 0), y = argument(frame, 1), x = result(frame, 0);
+    Geometry g(x, w, y, code(frame));
+    Left filters{w.at, g.kernel, true};
+    Index count = min(g.images, pieces(frame, double(y.size) * g.kernel));
+    shared(frame, count, [&](Index piece) {
+      alignas(64) float room[DEEP * WIDE], patches[ROWS * WIDE];
+      for (Index n = piece * g.images / count; n < (piece + 1) * g.images / count; n++) {
+        float* image = x.at + n * g.size;
+        memset(image, 0, g.size * sizeof(float));
+        for (Index p = 0; p < g.places; p += WIDE) {
+          Index wide = min(WIDE, g.places - p);
+          const Index* places = g.of_place.data() + p;
+          bool row[] = {wide >= 8 && in_a_row(places), wide == WIDE && in_a_row(places + 8)};
+          for (Index o = 0; o < g.maps; o += DEEP) {
+            Index deep = min(DEEP, g.maps - o);
+            gather(Right{y.at + n * g.maps * g.places, g.places, false}, o, deep, p, wide, room);
+            for (Index k = 0; k < g.kernel; k += ROWS) {
+              Index rows = min(ROWS, g.kernel - k);
+              tiles(filters, k, rows, o, deep, room, patches, WIDE, WIDE, false);
+              for (Index r = 0; r < rows; r++)
+                for (Index half = 0; half < 2; half++) {
+                  float* to = image + g.of_kernel[k + r];
+                  const float* from = patches + r * WIDE;
+                  if (row[half])
+                    *(Eight*)(to + places[8 * half]) += *(const Eight*)(from + 8 * half);
+                  else
+                    for (Index q = 8 * half; q < min(wide, 8 * half + 8); q++) to[places[q]] += from[q];
+                }
+            }
+          }
+        }
+      }
+    });
+  });
+}
+
+// (images, maps' gradient) -> filters' gradient: a sum for each of at most four parts of the images, and their sum
+extern "C" XLA_FFI_Error* croton_filters(Frame* frame) {
+  return called(frame, [=] {
+    Array x = argument(frame, 0), y = argument(frame, 1), w = result(frame, 0);
+    Geometry g(x, w, y, code(frame));
+    Index count = max<Index>(1, min<Index>(g.images, 4));
+    std::vector<float> others((count - 1) * w.size);
+    memset(w.at, 0, w.size * sizeof(float));
+    shared(frame, count, [&](Index piece) {
+      alignas(64) float room[DEEP * WIDE];
+      float* sum = piece ? others.data() + (piece - 1) * w.size : w.at;
+      for (Index n = piece * g.images / count; n < (piece + 1) * g.images / count; n++) {
+        Left maps{y.at + n * g.maps * g.places, g.places, false};
+        for (Index p = 0; p < g.places; p += DEEP)
+          for (Index k = 0; k < g.kernel; k += WIDE) {
+            Index deep = min(DEEP, g.places - p), wide = min(WIDE, g.kernel - k);
+            gather_turned(x.at + n * g.size, g, p, deep, k, wide, room);
+            tiles(maps, 0, g.maps, p, deep, room, sum + k, g.kernel, wide, true);
+          }
+      }
+    });
+    for (Index piece = 1; piece < count; piece++)
+      for (Index i = 0; i < w.size; i++) w.at[i] += others[(piece - 1) * w.size + i];
+  });
+}
+
+// --- rows ---
+
+// (array, int32 numbers of rows) -> these rows
+extern "C" XLA_FFI_Error* croton_rows(Frame* frame) {
+  return called(frame, [=] {
+    Array from = argument(frame, 0), which = argument(frame, 1), to = result(frame, 0);
+    const auto* rows = reinterpret_cast<const int32_t*>(which.at);
+    Index each = which.size ? to.size / which.size : 0, count = min(which.size, pieces(frame, 4.0 * to.size));
+    shared(frame, count, [&](Index piece) {
+      for (Index i = piece * which.size / count; i < (piece + 1) * which.size / count; i++)
+        memcpy(to.at + i * each, from.at + rows[i] * each, each * sizeof(float));
+    });
+  });
+}
+
+// --- elementwise loops ---
+
+namespace {
+
+// A loop is a function of its own library: of a count, the arrays (arguments, then results), and scalars.
+using Loop = void (*)(Index, float* const*, const float*);
+std::mutex loops_guard;
+std::map<std::pair<int32_t, int32_t>, Loop> loops;
+
+// The numbers of an array that a thread takes through a loop at a time, where a part of a product waits for them.
+constexpr Index SOME = 4096;
+
+}  // namespace
+
+extern "C" void croton_add_loop(int32_t name, int32_t more, Loop loop) {
+  std::lock_guard<std::mutex> held(loops_guard);
+  loops[{name, more}] = loop;
+}
+
+// (arrays of one shape, scalars) -> arrays. The code has the two numbers of the loop's name; whether the first argument
+// is a product, which stands there as its two factors; and whether these are turned. Such a product is made some rows
+// at a time, and is never written to memory.
+extern "C" XLA_FFI_Error* croton_fused(Frame* frame) {
+  return called(frame, [=] {
+    const int32_t* given = code(frame).at;
+    Loop loop;
+    {
+      std::lock_guard<std::mutex> held(loops_guard);
+      loop = loops.at({given[0], given[1]});
+    }
+    const bool product = given[2];
+    std::vector<float*> arrays;
+    std::vector<float> numbers;
+    if (product) arrays.push_back(nullptr);
+    for (Index i = product ? 2 : 0; i < frame->args.size; i++) {
+      Array a = argument(frame, i);
+      if (a.rank > 0)
+        arrays.push_back(a.at);
+      else
+        numbers.push_back(*a.at);
+    }
+    for (Index i = 0; i < frame->rets.size; i++) arrays.push_back(result(frame, i).at);
+    const Array to = result(frame, 0);
+    auto run = [&](Index first, Index last, float* instead) {
+      std::vector<float*> here(arrays);
+      for (auto& at : here) at += first;
+      if (product) here[0] = instead;
+      loop(last - first, here.data(), numbers.data());
+    };
+    if (!product) {
+      Index count = pieces(frame, 8.0 * to.size);
+      return shared(frame, count, [&](Index i) { run(i * to.size / count, (i + 1) * to.size / count, nullptr); });
+    }
+    const Array a = argument(frame, 0), b = argument(frame, 1);
+    const Left left{a.at, a.dims[1], given[3] != 0};
+    const Right right{b.at, b.dims[1], given[4] != 0};
+    const Index m = to.dims[0], n = to.dims[1], deep = a.dims[given[3] ? 0 : 1], wide = (n + WIDE - 1) / WIDE * WIDE;
+    const Index some = max<Index>(1, SOME / n / ROWS) * ROWS, turns = (m + some - 1) / some;
+    const Index count = min(turns, pieces(frame, double(to.size) * (deep + 8)));
+    shared(frame, count, [&](Index piece) {
+      std::vector<float> parts(deep * wide), rows(some * n);
+      for (Index j = 0; j < n; j += WIDE) gather(right, 0, deep, j, min(WIDE, n - j), &parts[j * deep]);
+      for (Index turn = piece * turns / count; turn < (piece + 1) * turns / count; turn++) {
+        Index row = turn * some, last = min(m, row + some);
+        for (Index i = row; i < last; i += ROWS)
+          for (Index j = 0; j < n; j += WIDE)
+            tiles(left, i, min(ROWS, last - i), 0, deep, &parts[j * deep], &rows[(i - row) * n + j], n,
+                  min(WIDE, n - j), false);
+        run(row * n, last * n, rows.data());
+      }
+    });
+  });
+}

@@ -1,0 +1,151 @@
+"""The kernels of ``kernels.cc``: compiled once, by the compiler that the machine has, and loaded where XLA finds them.
+
+They are an addition: without a compiler, or with ``CROTON_NATIVE=0`` in the environment, XLA computes the same itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import logging
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+import threading
+from functools import cache
+from pathlib import Path
+
+import jax
+
+from croton.cache import own_folder, processor
+from croton.devices import current
+
+log = logging.getLogger("croton")
+
+# The environment variable that says no: "0", "no", "off".
+VARIABLE = "CROTON_NATIVE"
+SOURCE = Path(__file__).with_name("kernels.cc")
+FLAGS = ("-std=c++17", "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fPIC", "-shared", "-w")
+KERNELS = ("croton_product", "croton_maps", "croton_images", "croton_filters", "croton_rows", "croton_fused")
+# A loop of elementwise code, around what is written for it.
+LOOP = """#include <math.h>
+extern "C" void loop(long n, float* const* at, const float* number) {{
+#if defined(__clang__)
+#pragma clang loop vectorize(assume_safety)
+#else
+#pragma GCC ivdep
+#endif
+for (long i = 0; i < n; i++) {{
+{body}
+}}
+}}
+"""
+
+_building = threading.Lock()
+
+
+def wanted() -> bool:
+    """Whether what is being traced is for one CPU device, and nobody has said no."""
+    said = os.environ.get(VARIABLE, "").lower()
+    return jax.default_backend() == "cpu" and current() is None and said not in ("0", "no", "off")
+
+
+def usable() -> bool:
+    """Whether what is being traced may call the kernels: they are ``wanted``, and there.
+
+    To be asked when there is something for them to do: the first time compiles them, which takes two seconds, if no
+    process before has done it.
+    """
+    return wanted() and _loaded()
+
+
+def begin() -> None:
+    """Compile or load the kernels in the background, if they are wanted: whoever needs them first waits for it."""
+    if wanted():
+        threading.Thread(target=_loaded, daemon=True).start()
+
+
+def _loaded() -> bool:
+    with _building:
+        return _load() is not None
+
+
+def compiled_loop(body: str) -> tuple[int, int] | None:
+    """The name by which the kernel ``croton_fused`` knows a loop with this body; None where it cannot be made.
+
+    Compiled once, as the kernels are.
+    """
+    with _building:
+        return _loop(body)
+
+
+@cache
+def _load() -> ctypes.CDLL | None:
+    library = _library("kernels", SOURCE.read_text(encoding="utf-8"))
+    if library is not None:
+        for name in KERNELS:
+            jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(getattr(library, name)), platform="cpu")
+    return library
+
+
+@cache
+def _loop(body: str) -> tuple[int, int] | None:
+    kernels, library = _load(), _library("loop", LOOP.format(body=body))
+    if kernels is None or library is None:
+        return None
+    digest = hashlib.sha256(body.encode()).digest()
+    name = int.from_bytes(digest[:4], "little", signed=True), int.from_bytes(digest[4:8], "little", signed=True)
+    kernels.croton_add_loop(*name, library.loop)
+    return name
+
+
+def _library(name: str, source: str) -> ctypes.CDLL | None:
+    """The library of this source, compiled if no process has done it before. None where there cannot be one."""
+    folder = own_folder() if os.name == "posix" else None
+    if folder is None:
+        log.info("there is no folder to keep croton's kernels in: XLA's are used, which are slower")
+        return None
+    made_of = f"{source} {FLAGS} {jax.__version__} {processor()}"
+    place = folder / f"{name}-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}.so"
+    if not place.is_file() and not _compiled(source, place):
+        return None
+    try:
+        return ctypes.CDLL(str(place))
+    except OSError as error:
+        log.warning("croton's kernels in %s cannot be loaded; XLA's are used, which are slower: %s", place, error)
+        return None
+
+
+def _compiler() -> list[str] | None:
+    if said := os.environ.get("CXX"):
+        return shlex.split(said)
+    found = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
+    return [found] if found else None
+
+
+def _compiled(source: str, place: Path) -> bool:
+    """Compile a library and put it there whole, or say why not."""
+    compiler = _compiler()
+    if compiler is None:
+        log.info("there is no C++ compiler to make croton's kernels with: XLA's are used, which are slower")
+        return False
+    handle, made = tempfile.mkstemp(".so", "building-", place.parent)
+    os.close(handle)
+    command = [*compiler, *FLAGS, f"-I{jax.ffi.include_dir()}", "-x", "c++", "-", "-o", made]
+    try:
+        # In a session of its own: Ctrl-C is for the program that is waiting, not for the compiler.
+        subprocess.run(command, input=source, check=True, capture_output=True, text=True, start_new_session=True)
+        os.replace(made, place)
+    except (OSError, subprocess.CalledProcessError) as error:
+        told = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1]
+        log.warning(
+            "%s cannot compile croton's kernels, so XLA's are used, which are slower; %s=0 ends this message: %s",
+            compiler[0],
+            VARIABLE,
+            told,
+        )
+        Path(made).unlink(missing_ok=True)
+        return False
+    return True

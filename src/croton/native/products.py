@@ -1,0 +1,153 @@
+"""Matrix products by croton's own kernel, which shares them better among cores than XLA's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+import jax
+import numpy as np
+from jax import lax
+from jax.extend.core import Literal
+
+from croton.native.equations import begin, bind, inner, read
+from croton.native.fuse import fused_loop, with_product
+from croton.native.library import usable, wanted
+
+# A product of fewer multiplications is left to XLA, and one with a sum over so few terms, or that is so narrow.
+LEAST = 1 << 15
+TERMS, NARROW = 32, 8
+# The numbers of a right factor that a pass keeps beside it at most.
+CACHED = 1 << 16
+
+
+def with_products(function: Callable[..., Any], *arguments: Any) -> Any:
+    """``function(*arguments)``, the products of matrices in it by croton's kernel, those in its loops too.
+
+    To be called while a program is traced, and not differentiated. Without the kernels, the function's call itself.
+    """
+    if not wanted():
+        return function(*arguments)
+    leaves, form = jax.tree.flatten(arguments)
+    closed, shape = jax.make_jaxpr(lambda *a: function(*jax.tree.unflatten(form, a)), return_shape=True)(*leaves)
+    return jax.tree.unflatten(jax.tree.structure(shape), _run(closed.jaxpr, closed.consts, leaves))
+
+
+class _Turned:
+    """A matrix that has not been turned yet: who multiplies it reads it the other way."""
+
+    def __init__(self, matrix: Any) -> None:
+        self.matrix = matrix
+
+
+class _Product:
+    """A product that has not been made yet: its factors, and whether the axes of each have to be exchanged."""
+
+    def __init__(self, factors: Sequence[tuple[Any, bool]]) -> None:
+        (a, first), (b, second) = self.factors = factors
+        self.shape, self.terms = (a.shape[first], b.shape[not second]), a.shape[not first]
+
+    def turned(self) -> _Product:
+        return _Product([(x, not swapped) for x, swapped in reversed(self.factors)])
+
+    def made(self) -> Any:
+        (a, first), (b, second) = self.factors
+        large = self.terms >= TERMS and min(self.shape) >= NARROW and prod(self.shape) * self.terms >= LEAST
+        if not large or not usable():
+            return lax.dot_general(a, b, (((not first,), (second,)), ((), ())))
+        kind = jax.ShapeDtypeStruct(self.shape, np.float32)
+        return jax.ffi.ffi_call("croton_product", kind)(a, b, code=np.array([first, second], "int32"))
+
+
+def _made(value: Any) -> Any:
+    if isinstance(value, _Product):
+        return value.made()
+    return lax.transpose(value.matrix, (1, 0)) if isinstance(value, _Turned) else value
+
+
+def _run(jaxpr: Any, consts: Sequence[Any], values: Sequence[Any]) -> list[Any]:
+    env = begin(jaxpr, consts, values)
+    users: dict[Any, list[Any]] = {}
+    for eqn in (*jaxpr.eqns, None):
+        for v in jaxpr.outvars if eqn is None else eqn.invars:
+            if not isinstance(v, Literal):
+                users.setdefault(v, []).append(eqn)
+    for eqn in jaxpr.eqns:
+        given, out = [read(v, env) for v in eqn.invars], next(iter(eqn.outvars), None)
+        use = users.get(out, [])
+        if _turns(eqn):
+            env[out] = _other_way(given[0], _only(use, _steps))
+        elif _multiplies(eqn):
+            product = _product(eqn, given)
+            if _only(use, _turns) or _only(use, _steps):
+                env[out] = product
+            else:
+                all_turn = use and all(e is not None and _turns(e) for e in use)
+                env[out] = _Turned(product.turned().made()) if all_turn else product.made()
+        elif _steps(eqn) and (place := _product_in(given)) is not None:
+            others = [None if k == place else _made(x) for k, x in enumerate(given)]
+            results = with_product(others, place, given[place].factors, eqn.params["loop"])
+            env.update(zip(eqn.outvars, results, strict=True))
+        else:
+            env.update(zip(eqn.outvars, _other(eqn, [_made(x) for x in given]), strict=True))
+    return [_made(read(v, env)) for v in jaxpr.outvars]
+
+
+def _only(users: Sequence[Any], kind: Callable[[Any], bool]) -> bool:
+    """Whether there is one user, and of this kind."""
+    return len(users) == 1 and users[0] is not None and kind(users[0])
+
+
+def _other_way(x: Any, kept: bool) -> Any:
+    if isinstance(x, _Product):
+        return x.turned() if kept else x.turned().made()
+    return x.matrix if isinstance(x, _Turned) else _Turned(x)
+
+
+def _product_in(given: Sequence[Any]) -> int | None:
+    """The place of a product that a pass can make itself, its right factor staying in the cache."""
+    for k, x in enumerate(given):
+        if isinstance(x, _Product) and x.terms >= TERMS and x.terms * (x.shape[1] + 15) <= CACHED:
+            return k
+    return None
+
+
+def _other(eqn: Any, values: Sequence[Any]) -> list[Any]:
+    of, name = inner(eqn), eqn.primitive.name
+    if of is not None:
+        return _run(of.jaxpr, of.consts, values)
+    if name in ("scan", "while"):
+        body = "jaxpr" if name == "scan" else "body_jaxpr"
+        return bind(eqn, values, **{body: _with_products(eqn.params[body])})
+    return bind(eqn, values)
+
+
+def _with_products(closed: Any) -> Any:
+    kinds = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in closed.jaxpr.invars]
+    return jax.make_jaxpr(lambda *a: _run(closed.jaxpr, closed.consts, a))(*kinds)
+
+
+def _turns(eqn: Any) -> bool:
+    return eqn.primitive.name == "transpose" and eqn.params["permutation"] == (1, 0)
+
+
+def _steps(eqn: Any) -> bool:
+    return eqn.primitive is fused_loop
+
+
+def _multiplies(eqn: Any) -> bool:
+    if eqn.primitive.name != "dot_general":
+        return False
+    (over, _), batch = eqn.params["dimension_numbers"]
+    a, b, c = (v.aval for v in (*eqn.invars, *eqn.outvars))
+    flat = batch == ((), ()) and len(over) == 1 and a.ndim == 2 and b.ndim == 2
+    return flat and all(x.dtype == np.float32 for x in (a, b, c))
+
+
+def _product(eqn: Any, given: Sequence[Any]) -> _Product:
+    ((i,), (j,)), _ = eqn.params["dimension_numbers"]
+    factors = []
+    for x, swapped in zip(given, (i == 0, j == 1), strict=True):
+        factors.append((x.matrix, not swapped) if isinstance(x, _Turned) else (_made(x), swapped))
+    return _Product(factors)

@@ -1,0 +1,180 @@
+"""Elementwise expressions of several results as one loop, beside the same by XLA."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from croton.native.fuse import fused
+from croton.native.library import usable
+from croton.native.products import with_products
+from croton.nets.training import optimizers
+
+pytestmark = pytest.mark.skipif(not usable(), reason="there is no C++ compiler to make the kernels with")
+
+NORMAL = np.random.RandomState(0).normal(size=6000).astype("float32")
+
+
+def program(function, *arguments):
+    """The text of the program that has loops of its own, and what it computes."""
+    lowered = jax.jit(lambda *a: with_products(lambda *b: fused(function, *b), *a)).lower(*arguments)
+    return lowered.as_text(), lowered.compile()(*arguments)
+
+
+def equal(found, expected, rtol=1e-5, atol=1e-7):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=atol), found, expected)
+
+
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 2.5, np.inf, -np.inf, np.nan, 1e-40, 3e38, -3e38]
+X, Y = (np.resize(a, 5000).astype("float32") for a in (np.repeat(SPECIAL, len(SPECIAL)), SPECIAL))
+OPERATIONS = {
+    "add": jnp.add,
+    "sub": jnp.subtract,
+    "mul": jnp.multiply,
+    "div": lambda x, y: jax.lax.div(x, y),
+    "neg": lambda x, y: -x,
+    "abs": lambda x, y: abs(x),
+    "sqrt": lambda x, y: jnp.sqrt(x),
+    "rsqrt": lambda x, y: jax.lax.rsqrt(x),
+    "square": lambda x, y: x**2,
+    "max": lambda x, y: jax.lax.max(x, y),
+    "min": lambda x, y: jax.lax.min(x, y),
+    "sign": lambda x, y: jnp.sign(x),
+    "lt": lambda x, y: jnp.where(x < y, x, 7.0),
+    "le": lambda x, y: jnp.where(x <= y, x, 7.0),
+    "gt": lambda x, y: jnp.where(x > y, x, 7.0),
+    "ge": lambda x, y: jnp.where(x >= y, x, 7.0),
+    "eq": lambda x, y: jnp.where(x == y, x, 7.0),
+    "ne": lambda x, y: jnp.where(x != y, x, 7.0),
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_operation_on_special_numbers(name):
+    def function(state):
+        x, y = state
+        made = OPERATIONS[name](x, y)
+        return made, made + 1.0
+
+    text, (found, _) = program(function, (X, Y))
+    assert "croton_fused" in text
+    expected = np.asarray(OPERATIONS[name](jnp.asarray(X), jnp.asarray(Y)))
+    # XLA takes what is smaller than 1e-38 for 0, or not, by its own lights.
+    ordinary = ~((abs(X) < 1e-38) & (X != 0)) & ~((abs(Y) < 1e-38) & (Y != 0))
+    np.testing.assert_allclose(np.asarray(found)[ordinary], expected[ordinary], rtol=1e-6)
+
+
+@given(st.integers(4096, 9000))
+def test_any_length(n):
+    def function(state):
+        x, y = state
+        twice = 2.0 * x
+        return twice + y, twice - y
+
+    x = np.resize(NORMAL, n)
+    text, found = program(function, (x, x + 1))
+    assert "croton_fused" in text
+    equal(found, function((x, x + 1)))
+
+
+def test_values_that_change_places():
+    x, y = NORMAL, NORMAL[::-1].copy()
+    for _ in range(2):
+        run = jax.jit(lambda s: jax.lax.fori_loop(0, 3, lambda i, s: fused(lambda t: (t[1] + 1.0, t[0] * 2.0), s), s))
+        found = run((x, y))
+    a, b = x, y
+    for _ in range(3):
+        a, b = b + np.float32(1), a * np.float32(2)
+    equal(found, (a, b))
+
+
+@pytest.mark.parametrize("algorithm", [a for a in optimizers.known() if a != "esgd"])
+@pytest.mark.parametrize(
+    "hyper", [{}, {"momentum": 0.9}, {"max_gradient_norm": 0.5}, {"max_gradient_elem": 0.5}], ids=str
+)
+def test_algorithms_of_training(algorithm, hyper):
+    made = optimizers.build(algorithm, **hyper)
+    rng = np.random.RandomState(1)
+    params = [rng.normal(size=shape).astype("float32") for shape in ((70, 90), (90,), (64, 65))]
+    slopes = [rng.normal(size=p.shape).astype("float32") for p in params]
+
+    def stepped(state, slopes):
+        params, before = state
+        steps, after = made.update(slopes, before, params)
+        return optax.apply_updates(params, steps), after
+
+    plain = quick = (params, made.init(params))
+    for k in range(3):
+        now = [s * (-1) ** k for s in slopes]
+        plain = jax.jit(stepped)(plain, now)
+        text, quick = program(stepped, quick, now)
+    equal(quick, plain)
+    if algorithm in ("rmsprop", "adam", "adagrad", "adadelta"):
+        assert text.count("@croton_fused") == 2  # one for each matrix
+
+
+def test_gradient_is_made_within_the_loop():
+    rng = np.random.RandomState(0)
+    x, g, w, v = (rng.normal(size=s).astype("float32") for s in ((64, 100), (64, 70), (100, 70), (100, 70)))
+
+    def step(state, x, g):
+        def stepped(state, slope):
+            w, v = state
+            v = 0.9 * v - 0.1 * slope
+            return w + v, v
+
+        return fused(stepped, state, jax.lax.dot_general(g, x, (((0,), (0,)), ((), ()))).T)
+
+    lowered = jax.jit(lambda *a: with_products(step, *a)).lower((w, v), x, g)
+    assert "croton_product" not in lowered.as_text() and "dot_general" not in lowered.as_text()
+    velocity = 0.9 * v.astype("float64") - 0.1 * (x.T.astype("float64") @ g)
+    equal(lowered.compile()((w, v), x, g), (w + velocity, velocity), atol=1e-5)
+
+
+@given(st.integers(60, 200), st.integers(40, 300), st.integers(32, 200), st.booleans(), st.booleans())
+def test_gradient_of_any_shape(m, n, k, first, second):
+    rng = np.random.RandomState(0)
+    a, b = rng.normal(size=(k, m) if first else (m, k)), rng.normal(size=(n, k) if second else (k, n))
+    w = rng.normal(size=(m, n)).astype("float32")
+
+    def step(w, a, b):
+        slope = (a.T if first else a) @ (b.T if second else b)
+        return fused(lambda w, s: w - 0.5 * s, w, slope)
+
+    a, b = a.astype("float32"), b.astype("float32")
+    lowered = jax.jit(lambda *x: with_products(step, *x)).lower(w, a, b)
+    assert ("croton_fused" in lowered.as_text()) == (m * n >= 4096 and k * (n + 15) <= 1 << 16)
+    x, y = a.astype("float64"), b.astype("float64")
+    equal(lowered.compile()(w, a, b), w - 0.5 * ((x.T if first else x) @ (y.T if second else y)), 1e-4, 1e-4)
+
+
+def test_sum_between_elementwise_parts():
+    def function(state):
+        x, y = state
+        norm = jnp.sqrt(jnp.sum(x * x))
+        return x / norm, y + x / norm
+
+    _, found = program(function, (NORMAL, NORMAL * 2))
+    norm = np.sqrt((NORMAL.astype("float64") ** 2).sum())
+    equal(found, (NORMAL / norm, NORMAL * 2 + NORMAL / norm), 1e-4)
+
+
+def test_what_is_left_to_xla():
+    small, long = NORMAL[:100], NORMAL.astype("float64")
+    for function, state in [
+        (lambda s: (s[0] + 1, s[1] * 2), (small, small)),
+        (lambda s: (s[0] + 1, s[1] * 2), (long, long)),
+        (lambda s: (jnp.exp(s[0]), jnp.tanh(s[1])), (NORMAL, NORMAL)),
+        (lambda s: s * 2.0, NORMAL),
+    ]:
+        with jax.enable_x64(True):
+            text, found = program(function, state)
+            assert "croton" not in text
+            equal(found, function(jax.tree.map(jnp.asarray, state)))
+
+
+def test_what_is_not_traced_is_called():
+    assert fused(lambda s: (s[0] + s[1], s[1]), (NORMAL, NORMAL))[0] is not None

@@ -1,0 +1,117 @@
+"""Matrix products by croton's kernel, beside NumPy's in float64."""
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jax import lax
+
+from croton.native.library import usable
+from croton.native.products import with_products
+
+pytestmark = pytest.mark.skipif(not usable(), reason="there is no C++ compiler to make the kernels with")
+
+
+def matrices(*shapes):
+    rng = np.random.RandomState(0)
+    return [rng.normal(size=shape).astype("float32") for shape in shapes]
+
+
+def program(function, *arguments):
+    """The text of the program, and what it computes."""
+    lowered = jax.jit(lambda *a: with_products(function, *a)).lower(*arguments)
+    return lowered.as_text(), lowered.compile()(*arguments)
+
+
+def close(found, expected):
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def double(*arrays):
+    return [a.astype("float64") for a in arrays]
+
+
+@given(st.integers(8, 75), st.integers(8, 75), st.integers(32, 600), st.booleans(), st.booleans())
+def test_product_of_any_shape(m, n, k, first, second):
+    a, b = matrices((k, m) if first else (m, k), (n, k) if second else (k, n))
+    over = (((0 if first else 1,), (1 if second else 0,)), ((), ()))
+    text, found = program(lambda a, b: lax.dot_general(a, b, over), a, b)
+    assert ("croton_product" in text) == (m * n * k >= 1 << 15)
+    x, y = double(a, b)
+    close(found, (x.T if first else x) @ (y.T if second else y))
+
+
+@pytest.mark.parametrize(("m", "n", "k"), [(1000, 16, 300), (9, 2000, 1000), (512, 512, 64)])
+def test_product_in_many_pieces(m, n, k):
+    a, b = matrices((m, k), (k, n))
+    text, found = program(lambda a, b: a @ b, a, b)
+    assert "croton_product" in text
+    close(found, np.dot(*double(a, b)))
+
+
+def test_factors_and_results_are_not_turned_in_memory():
+    a, b = matrices((300, 64), (90, 300))
+    text, found = program(lambda a, b: (a.T @ b.T).T, a, b)
+    assert "croton_product" in text and "stablehlo.transpose" not in text
+    x, y = double(a, b)
+    close(found, (x.T @ y.T).T)
+
+
+def test_product_wanted_both_ways():
+    a, b = matrices((64, 300), (300, 90))
+    _, (straight, turned) = program(lambda a, b: (a @ b, (a @ b).T), a, b)
+    close(straight, np.dot(*double(a, b)))
+    np.testing.assert_array_equal(straight, turned.T)
+
+
+def test_product_that_everybody_wants_turned_is_made_once():
+    a, b = matrices((64, 300), (300, 90))
+
+    def function(a, b):
+        c = a @ b
+        return c.T + 1, c.T * 2
+
+    text, (one, two) = program(function, a, b)
+    assert text.count("@croton_product") == 1
+    expected = np.dot(*double(a, b)).T
+    close(one, expected + 1)
+    close(two, 2 * expected)
+
+
+def test_products_in_loops_and_calls():
+    x, w = matrices((64, 100), (100, 100))
+    w /= 10  # the states do not grow
+
+    def function(x, w):
+        def step(h, _):
+            return jax.jit(lambda h: jax.numpy.tanh(h @ w))(h), None
+
+        h, _ = lax.scan(step, x, None, length=3)
+        return lax.fori_loop(0, 2, lambda i, h: jax.nn.relu(h @ w), h)
+
+    text, found = program(function, x, w)
+    assert text.count("@croton_product") == 2
+    close(found, function(x, w))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "dtype"),
+    [((64, 100), (100, 40), "float64"), ((4, 64, 100), (4, 100, 40), "float32"), ((20, 20), (20, 20), "float32")],
+    ids=["double", "stack", "small"],
+)
+def test_what_is_left_to_xla(one, other, dtype):
+    a, b = (m.astype(dtype) for m in matrices(one, other))
+    with jax.enable_x64(True):
+        text, found = program(lambda a, b: a @ b, a, b)
+    assert "croton" not in text
+    close(found, a @ b)
+
+
+def test_several_devices_have_no_kernels():
+    from croton.devices import dividing, mesh_for
+
+    a, b = matrices((64, 300), (300, 90))
+    with dividing(mesh_for(64)):
+        text, _ = program(lambda a, b: a @ b, a, b)
+    assert "croton" not in text
