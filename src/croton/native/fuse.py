@@ -111,23 +111,31 @@ def _fits(eqn: Any) -> bool:
 
 
 def _groups(eqns: Iterable[Any]) -> list[_Group]:
-    """The equations in groups, in an order in which they can be run.
+    """The equations in groups, in an order in which they can be run: connected by what they make, or by what they read.
 
     A value's depth counts how often its computation left an elementwise group and came back: a group of one depth
     needs nothing that needs itself.
     """
     groups: dict[_Group, None] = {}
     of: dict[Any, _Group] = {}
+    readers: dict[Any, _Group] = {}
     for place, eqn in enumerate(eqns):
-        fits, made_by = _fits(eqn), [of[v] for v in eqn.invars if not isinstance(v, Literal) and v in of]
+        fits, read = _fits(eqn), [v for v in eqn.invars if not isinstance(v, Literal)]
+        made_by = [of[v] for v in read if v in of]
         depth = max((g.depth + (g.fits and not fits) for g in made_by), default=0)
         group = _Group(fits, depth, place)
-        for g in dict.fromkeys(g for g in made_by if fits and g.fits and g.depth == depth):
+        near = [g for g in made_by if g.fits and g.depth == depth] if fits else []
+        arrays = [(v, depth) for v in read if fits and v.aval.shape and of.get(v) not in near]
+        near += [readers[key] for key in arrays if key in readers]
+        for g in dict.fromkeys(near):
             group.eqns += g.eqns
+            group.first = min(group.first, g.first)
             groups.pop(g)
         group.eqns.append(eqn)
         groups[group] = None
         of.update((v, group) for e in group.eqns for v in e.outvars)
+        readers.update((key, group) for key in arrays)
+        readers.update((key, group) for key, g in readers.items() if g in near)
     return sorted(groups, key=lambda g: (g.depth, g.fits, g.first))
 
 
