@@ -523,10 +523,12 @@ extern "C" XLA_FFI_Error* croton_fused(Frame* frame) {
     const Index count = min(turns, pieces(frame, double(to.size) * (deep + 8)));
     shared(frame, count, [&](Index piece) {
       std::vector<float> parts(deep * wide), rows(some * n);
-      for (Index j = 0; j < n; j += WIDE) gather(right, 0, deep, j, min(WIDE, n - j), &parts[j * deep]);
+      for (Index j = 0; deep > 1 && j < n; j += WIDE) gather(right, 0, deep, j, min(WIDE, n - j), &parts[j * deep]);
       for (Index turn = piece * turns / count; turn < (piece + 1) * turns / count; turn++) {
         Index row = turn * some, last = min(m, row + some);
-        for (Index i = row; i < last; i += ROWS)
+        for (Index i = row; deep == 1 && i < last; i++)
+          for (Index j = 0; j < n; j++) rows[(i - row) * n + j] = a.at[i] * b.at[j];
+        for (Index i = row; deep > 1 && i < last; i += ROWS)
           for (Index j = 0; j < n; j += WIDE)
             tiles(left, i, min(ROWS, last - i), 0, deep, &parts[j * deep], &rows[(i - row) * n + j], n,
                   min(WIDE, n - j), false);

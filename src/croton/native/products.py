@@ -85,7 +85,7 @@ def _run(jaxpr: Any, consts: Sequence[Any], values: Sequence[Any]) -> list[Any]:
             else:
                 all_turn = use and all(e is not None and _turns(e) for e in use)
                 env[out] = _Turned(product.turned().made()) if all_turn else product.made()
-        elif _steps(eqn) and (place := _product_in(given)) is not None:
+        elif _steps(eqn) and (place := _product_in(given, len(eqn.outvars))) is not None:
             others = [None if k == place else _made(x) for k, x in enumerate(given)]
             results = with_product(others, place, given[place].factors, eqn.params["loop"])
             env.update(zip(eqn.outvars, results, strict=True))
@@ -105,11 +105,15 @@ def _other_way(x: Any, kept: bool) -> Any:
     return x.matrix if isinstance(x, _Turned) else _Turned(x)
 
 
-def _product_in(given: Sequence[Any]) -> int | None:
-    """The place of a product that a pass can make itself, its right factor staying in the cache."""
+def _product_in(given: Sequence[Any], results: int) -> int | None:
+    """The place of a product that a loop can make itself, its right factor staying in the cache.
+
+    A product of one term is no work, but for a single result XLA computes it in place as well.
+    """
     for k, x in enumerate(given):
-        if isinstance(x, _Product) and x.terms >= TERMS and x.terms * (x.shape[1] + 15) <= CACHED:
-            return k
+        if isinstance(x, _Product) and x.terms * (x.shape[1] + 15) <= CACHED:
+            if x.terms >= TERMS or (x.terms == 1 and results > 1):
+                return k
     return None
 
 
