@@ -22,6 +22,8 @@ from croton.native.library import compiled_loop, usable, wanted
 
 # A result of fewer elements is left to XLA: it stays in the processor's nearest cache.
 LEAST = 1 << 12
+# The arrays of a loop at most, as in kernels.cc.
+MOST = 64
 # What is written in C for each primitive.
 WRITTEN = {
     "add": "{0} + {1}",
@@ -147,7 +149,12 @@ def _loop_of(group: _Group, jaxpr: Any, room: dict[Any, Any]) -> Loop | None:
     results = [v for e in group.eqns for v in e.outvars if v in wanted]
     needed = [v for e in group.eqns for v in e.invars if not isinstance(v, Literal) and v not in made]
     arguments = sorted(dict.fromkeys(needed), key=lambda v: not v.aval.shape)
-    fine = group.fits and results and all(v.aval.dtype == np.float32 for v in (*results, *arguments))
+    fine = (
+        group.fits
+        and results
+        and len(arguments) + len(results) <= MOST
+        and all(v.aval.dtype == np.float32 for v in (*results, *arguments))
+    )
     # One result is worth a loop where a gradient can become part of it that is a product of matrices.
     if not fine or (len(results) == 1 and results[0].aval.ndim != 2) or not usable():
         return None

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -471,8 +472,20 @@ using Loop = void (*)(Index, float* const*, const float*);
 std::mutex loops_guard;
 std::map<std::pair<int32_t, int32_t>, Loop> loops;
 
-// The numbers of an array that a thread takes through a loop at a time, where a part of a product waits for them.
-constexpr Index SOME = 4096;
+// The numbers of an array that a thread takes through a loop at a time, where a part of a product waits for them; and
+// how many arrays a loop has at most, as in fuse.py.
+constexpr Index SOME = 4096, MOST = 64;
+
+// Room for so many numbers, which a thread keeps: new memory would come page by page in every call. Null if there is none.
+float* room(Index size) {
+  static thread_local std::unique_ptr<float[]> held;
+  static thread_local Index most = 0;
+  if (size > most) {
+    held.reset(new (std::nothrow) float[size]);
+    most = held ? size : 0;
+  }
+  return held.get();
+}
 
 }  // namespace
 
@@ -506,10 +519,9 @@ extern "C" XLA_FFI_Error* croton_fused(Frame* frame) {
     for (Index i = 0; i < frame->rets.size; i++) arrays.push_back(result(frame, i).at);
     const Array to = result(frame, 0);
     auto run = [&](Index first, Index last, float* instead) {
-      std::vector<float*> here(arrays);
-      for (auto& at : here) at += first;
-      if (product) here[0] = instead;
-      loop(last - first, here.data(), numbers.data());
+      float* here[MOST];
+      for (size_t i = 0; i < arrays.size(); i++) here[i] = i || !product ? arrays[i] + first : instead;
+      loop(last - first, here, numbers.data());
     };
     if (!product) {
       Index count = pieces(frame, 8.0 * to.size);
@@ -521,8 +533,14 @@ extern "C" XLA_FFI_Error* croton_fused(Frame* frame) {
     const Index m = to.dims[0], n = to.dims[1], deep = a.dims[given[3] ? 0 : 1], wide = (n + WIDE - 1) / WIDE * WIDE;
     const Index some = max<Index>(1, SOME / n / ROWS) * ROWS, turns = (m + some - 1) / some;
     const Index count = min(turns, pieces(frame, double(to.size) * (deep + 8)));
+    std::atomic<bool> failed{false};
     shared(frame, count, [&](Index piece) {
-      std::vector<float> parts(deep * wide), rows(some * n);
+      float* parts = room(deep * wide + some * n);
+      if (!parts) {
+        failed = true;
+        return;
+      }
+      float* rows = parts + deep * wide;
       for (Index j = 0; deep > 1 && j < n; j += WIDE) gather(right, 0, deep, j, min(WIDE, n - j), &parts[j * deep]);
       for (Index turn = piece * turns / count; turn < (piece + 1) * turns / count; turn++) {
         Index row = turn * some, last = min(m, row + some);
@@ -532,8 +550,9 @@ extern "C" XLA_FFI_Error* croton_fused(Frame* frame) {
           for (Index j = 0; j < n; j += WIDE)
             tiles(left, i, min(ROWS, last - i), 0, deep, &parts[j * deep], &rows[(i - row) * n + j], n,
                   min(WIDE, n - j), false);
-        run(row * n, last * n, rows.data());
+        run(row * n, last * n, rows);
       }
     });
+    if (failed) throw std::bad_alloc();
   });
 }

@@ -111,9 +111,10 @@ def _product_in(given: Sequence[Any], results: int) -> int | None:
     A product of one term is no work, but for a single result XLA computes it in place as well.
     """
     for k, x in enumerate(given):
-        if isinstance(x, _Product) and x.terms * (x.shape[1] + 15) <= CACHED:
-            if x.terms >= TERMS or (x.terms == 1 and results > 1):
-                return k
+        if not isinstance(x, _Product) or x.terms * (x.shape[1] + 15) > CACHED:
+            continue
+        if x.terms >= TERMS or (x.terms == 1 and results > 1):
+            return k
     return None
 
 
