@@ -1,4 +1,4 @@
-"""The folder in which JAX keeps what it compiled, so that a second process need not compile it again."""
+"""The folder in which JAX keeps what it compiled, and croton its kernels, so that a second process need not compile."""
 
 from __future__ import annotations
 

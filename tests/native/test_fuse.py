@@ -8,20 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from croton.compile.memory import compiled
+from croton.native import library
 from croton.native.fuse import fused
-from croton.native.library import usable
 from croton.native.products import with_products
 from croton.nets.training import optimizers
 
-pytestmark = pytest.mark.skipif(not usable(), reason="there is no C++ compiler to make the kernels with")
+pytestmark = pytest.mark.skipif(library._compiler() is None, reason="there is no C++ compiler to make the kernels with")
 
 NORMAL = np.random.RandomState(0).normal(size=6000).astype("float32")
 
 
 def program(function, *arguments):
     """The text of the program that has loops of its own, and what it computes."""
-    lowered = jax.jit(lambda *a: with_products(lambda *b: fused(function, *b), *a)).lower(*arguments)
-    return lowered.as_text(), lowered.compile()(*arguments)
+    lowered = jax.jit(lambda *a: with_products(lambda *b: fused(function, *b), *a), keep_unused=True).lower(*arguments)
+    return lowered.as_text(), compiled(lowered)(*arguments)
 
 
 def equal(found, expected, rtol=1e-5, atol=1e-7):
@@ -82,13 +83,18 @@ def test_any_length(n):
 
 def test_values_that_change_places():
     x, y = NORMAL, NORMAL[::-1].copy()
-    for _ in range(2):
-        run = jax.jit(lambda s: jax.lax.fori_loop(0, 3, lambda i, s: fused(lambda t: (t[1] + 1.0, t[0] * 2.0), s), s))
-        found = run((x, y))
-    a, b = x, y
+
+    def function(state):
+        a, b = state
+        return b + 0.5 * a, a - 0.5 * b
+
+    run = jax.jit(lambda s: jax.lax.fori_loop(0, 3, lambda i, s: fused(function, s), s), keep_unused=True)
+    lowered = run.lower((x, y))
+    assert "croton_fused" in lowered.as_text()
+    state = x, y
     for _ in range(3):
-        a, b = b + np.float32(1), a * np.float32(2)
-    equal(found, (a, b))
+        state = function(state)
+    equal(compiled(lowered)((x, y)), state, atol=1e-5)
 
 
 @pytest.mark.parametrize("algorithm", [a for a in optimizers.known() if a != "esgd"])
@@ -128,10 +134,10 @@ def test_gradient_is_made_within_the_loop():
 
         return fused(stepped, state, jax.lax.dot_general(g, x, (((0,), (0,)), ((), ()))).T)
 
-    lowered = jax.jit(lambda *a: with_products(step, *a)).lower((w, v), x, g)
+    lowered = jax.jit(lambda *a: with_products(step, *a), keep_unused=True).lower((w, v), x, g)
     assert "croton_product" not in lowered.as_text() and "dot_general" not in lowered.as_text()
     velocity = 0.9 * v.astype("float64") - 0.1 * (x.T.astype("float64") @ g)
-    equal(lowered.compile()((w, v), x, g), (w + velocity, velocity), atol=1e-5)
+    equal(compiled(lowered)((w, v), x, g), (w + velocity, velocity), atol=1e-5)
 
 
 @given(
@@ -151,13 +157,13 @@ def test_gradient_of_any_shape(m, n, k, first, second):
         return fused(lambda w, s: (w[0] - 0.5 * s, w[1] + s), w, slope)
 
     a, b = a.astype("float32"), b.astype("float32")
-    lowered = jax.jit(lambda *x: with_products(step, *x)).lower((w, w), a, b)
+    lowered = jax.jit(lambda *x: with_products(step, *x), keep_unused=True).lower((w, w), a, b)
     text = lowered.as_text()
     made_within = m * n >= 4096 and k * (n + 15) <= 1 << 16
     assert made_within == ("croton_fused" in text and "croton_product" not in text and "dot_general" not in text)
     x, y = a.astype("float64"), b.astype("float64")
     slope = (x.T if first else x) @ (y.T if second else y)
-    equal(lowered.compile()((w, w), a, b), (w - 0.5 * slope, w + slope), 1e-4, 1e-4)
+    equal(compiled(lowered)((w, w), a, b), (w - 0.5 * slope, w + slope), 1e-4, 1e-4)
 
 
 def test_results_of_the_same_arrays_are_one_loop():
@@ -168,11 +174,11 @@ def test_results_of_the_same_arrays_are_one_loop():
         # The two have nothing in common but what they read.
         return fused(lambda s, slope: (0.9 * s[0] + slope, s[1] - slope * slope), state, x.T @ g)
 
-    lowered = jax.jit(lambda *a: with_products(step, *a)).lower((f, v), x, g)
+    lowered = jax.jit(lambda *a: with_products(step, *a), keep_unused=True).lower((f, v), x, g)
     text = lowered.as_text()
     assert (text.count("@croton_fused"), text.count("@croton_product")) == (1, 0)
     slope = x.T.astype("float64") @ g
-    equal(lowered.compile()((f, v), x, g), (0.9 * f + slope, v - slope**2), 1e-4, 1e-4)
+    equal(compiled(lowered)((f, v), x, g), (0.9 * f + slope, v - slope**2), 1e-4, 1e-4)
 
 
 def test_sum_between_elementwise_parts():
@@ -201,4 +207,43 @@ def test_what_is_left_to_xla():
 
 
 def test_what_is_not_traced_is_called():
-    assert fused(lambda s: (s[0] + s[1], s[1]), (NORMAL, NORMAL))[0] is not None
+    one, other = fused(lambda s: (s[0] + s[1], s[0] - s[1]), (NORMAL, 2 * NORMAL))
+    equal((one, other), (3 * NORMAL, -NORMAL))
+
+
+def test_what_tells_of_its_values_is_called(capfd):
+    def function(state):
+        jax.debug.print("seen {}", state[0][0])
+        return state[0] + state[1], state[0] - state[1]
+
+    text, found = program(function, (NORMAL, 2 * NORMAL))
+    jax.effects_barrier()
+    assert "croton_fused" not in text
+    assert capfd.readouterr().out.count("seen") == 1
+    equal(found, (3 * NORMAL, -NORMAL))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("first", [False, True])
+def test_a_matrix_that_is_a_factor_of_its_own_gradient(turned, first):
+    rng = np.random.RandomState(0)
+    w, m = (rng.normal(size=(96, 96)).astype("float32") / 10 for _ in range(2))
+
+    def slope(w, m):
+        w = w.T if turned else w
+        return w @ m if first else m @ w
+
+    def step(state, m):
+        return fused(lambda s, g: (s[0] - 0.1 * g, 0.9 * s[1] + g), state, slope(state[0], m))
+
+    def steps(state, m):
+        return jax.lax.fori_loop(0, 3, lambda i, s: with_products(step, s, m), state)
+
+    lowered = jax.jit(steps, keep_unused=True).lower((w, w + 1), m)
+    assert "croton_fused" in lowered.as_text() and "croton_product" not in lowered.as_text()
+    found = compiled(lowered)((w, w + 1), m)
+    state = w.astype("float64"), w.astype("float64") + 1
+    for _ in range(3):
+        g = slope(state[0], m)
+        state = state[0] - 0.1 * g, 0.9 * state[1] + g
+    equal(found, state, 1e-4, 1e-5)

@@ -5,11 +5,15 @@ import shutil
 import subprocess
 import sys
 
+import jax
+import numpy as np
 import pytest
 
 from croton.native import library
+from croton.native.fuse import fused
+from croton.nets.training.data import pick
 
-compiler = pytest.mark.skipif(not library.usable(), reason="there is no C++ compiler to make the kernels with")
+compiler = pytest.mark.skipif(library._compiler() is None, reason="there is no C++ compiler to make the kernels with")
 
 PROGRAM = """
 import logging, sys
@@ -69,13 +73,26 @@ def test_with_a_compiler_that_fails(tmp_path, plain):
 
 
 @compiler
-def test_with_a_damaged_library(tmp_path, plain):
-    trained(tmp_path)
+def test_a_damaged_library_is_made_anew(tmp_path):
+    expected = trained(tmp_path)[:2]
     (kernels,) = tmp_path.glob("kernels-*.so")
+    whole = kernels.read_bytes()
     kernels.write_bytes(b"nothing that can be loaded")
     there, total, told = trained(tmp_path)
-    assert (there, total) == (False, plain)
+    assert (there, total) == expected
     assert "cannot be loaded" in told
+    assert len(kernels.read_bytes()) == len(whole)
+
+
+@compiler
+def test_what_others_could_have_written_is_made_anew(tmp_path):
+    trained(tmp_path)
+    (kernels,) = tmp_path.glob("kernels-*.so")
+    kernels.write_bytes(b"something bad")
+    kernels.chmod(0o666)
+    there, _, told = trained(tmp_path)
+    assert there
+    assert "cannot be loaded" not in told
 
 
 def test_where_nothing_may_be_kept(plain, tmp_path):
@@ -84,8 +101,21 @@ def test_where_nothing_may_be_kept(plain, tmp_path):
     assert "no folder to keep" in told
 
 
-def test_loops_are_compiled_once_for_all_numbers(tmp_path):
-    body = "const float y0 = at[0][i] * number[0];\nat[1][i] = y0;"
-    if library.usable():
-        assert library.compiled_loop(body) == library.compiled_loop(body)
-        assert library.compiled_loop(body) != library.compiled_loop(body + " ")
+@compiler
+def test_loops_are_compiled_once_for_all_numbers(tmp_path, monkeypatch):
+    monkeypatch.setenv("CROTON_COMPILE_CACHE", str(tmp_path))
+    x = np.ones(5000, "float32")
+    for rate in (0.5, 0.25):
+        step = jax.jit(lambda s, rate=rate: fused(lambda t: (t[0] - rate * t[1] + 3.0, t[1] * t[0] + rate), s))
+        one, other = step((x, 2 * x))
+        np.testing.assert_allclose((one[0], other[0]), (1 - 2 * rate + 3, 2 + rate), rtol=1e-6)
+    assert len(list(tmp_path.glob("loop-*.so"))) == 1
+
+
+@compiler
+def test_rows_are_picked_as_by_xla():
+    x = np.arange(10 * 70, dtype="float32").reshape(10, 70)
+    rows = np.array([3, 0, 9, 9, 12, -1], "int32")
+    lowered = jax.jit(lambda x, rows: pick(x, rows, 0)).lower(x, rows)
+    assert "croton_rows" in lowered.as_text()
+    np.testing.assert_array_equal(lowered.compile()(x, rows), x[[3, 0, 9, 9, 9, 0]])

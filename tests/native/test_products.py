@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jax import lax
 
-from croton.native.library import usable
+from croton.native import library
 from croton.native.products import with_products
 
-pytestmark = pytest.mark.skipif(not usable(), reason="there is no C++ compiler to make the kernels with")
+pytestmark = pytest.mark.skipif(library._compiler() is None, reason="there is no C++ compiler to make the kernels with")
 
 
 def matrices(*shapes):

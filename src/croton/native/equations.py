@@ -25,7 +25,8 @@ def read(v: Any, env: Env) -> Any:
 
 def bind(eqn: Any, values: Sequence[Any], **changed: Any) -> list[Any]:
     """The results of an equation on these values, with some of its parameters changed."""
-    made = eqn.primitive.bind(*values, **{**eqn.params, **changed})
+    with eqn.ctx.manager:
+        made = eqn.primitive.bind(*values, **{**eqn.params, **changed})
     return list(made) if eqn.primitive.multiple_results else [made]
 
 

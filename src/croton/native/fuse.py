@@ -54,7 +54,7 @@ def fused(function: Callable[..., Any], state: Any, *others: Any) -> Any:
     """``function(state, *others)``, the next state, with elementwise expressions of several results as one loop each.
 
     For what is traced, and not differentiated. ``state`` and the result are trees of the same arrays; a new value is
-    written over the old one. Without the kernels, and for what is not traced, this is the function's call itself.
+    written over the old one. What is not traced, is not for a CPU, or tells somebody of its values, is called as it is.
     """
     leaves, form = jax.tree.flatten((state, others))
     if not wanted() or not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
@@ -65,6 +65,8 @@ def fused(function: Callable[..., Any], state: Any, *others: Any) -> Any:
         return function(state, *others)
 
     closed, shape = jax.make_jaxpr(called, return_shape=True)(*leaves)
+    if closed.effects:
+        return function(state, *others)
     flat = jax.make_jaxpr(lambda *a: inlined(closed.jaxpr, closed.consts, a))(*leaves)
     jaxpr, env = flat.jaxpr, begin(flat.jaxpr, flat.consts, leaves)
     # What an old value may be written over with: the new one in the same place of the state.
@@ -95,6 +97,8 @@ class _Group:
 
 
 def _fits(eqn: Any) -> bool:
+    if len(eqn.outvars) != 1:
+        return False
     name, shape = eqn.primitive.name, eqn.outvars[0].aval.shape
     if name == "broadcast_in_dim":
         known = eqn.invars[0].aval.shape == ()
@@ -220,10 +224,15 @@ def with_product(values: Sequence[Any], place: int, factors: Sequence[tuple[Any,
 
     ``factors``: each matrix, and whether its axes have to be exchanged.
     """
-    order = [place, *[k for k in range(len(values)) if k != place]]
-    first = [of.arguments[k] for k in order]
-    moved = Loop(of.eqns, first, of.results, {of.results[k]: of.arguments[i] for i, k in of.aliases})
     (a, one), (b, other) = factors
+    order = [place, *[k for k in range(len(values)) if k != place]]
+    # What the product is made of cannot be written over while it is made.
+    room = {
+        of.results[k]: of.arguments[i]
+        for i, k in of.aliases
+        if i != place and values[i] is not a and values[i] is not b
+    }
+    moved = Loop(of.eqns, [of.arguments[k] for k in order], of.results, room)
     made: list[Any] = fused_loop.bind(a, b, *[values[k] for k in order[1:]], loop=moved, turned=(one, other))
     return made
 
@@ -253,4 +262,5 @@ def _by_xla(*arguments: Any, loop: Loop, turned: tuple[bool, bool] | None) -> li
     return loop.plain(product, *others)
 
 
+mlir.register_lowering(fused_loop, mlir.lower_fun(_by_xla, multiple_results=True))
 mlir.register_lowering(fused_loop, mlir.lower_fun(_lowered, multiple_results=True), platform="cpu")

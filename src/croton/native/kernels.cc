@@ -1,6 +1,6 @@
 // Kernels that XLA's programs call on a CPU: matrix products, convolutions, and elementwise code in one pass.
 //
-// Arrays are float32 and row-major; the Python side passes nothing else. Work is shared among the threads that XLA
+// Arrays are row-major, of float32 (numbers of rows of int32); the Python side passes nothing else. Work is shared among the threads that XLA
 // lends; what is computed does not depend on how it is shared, except for sums over pieces of fixed number.
 
 #include <sched.h>
@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -66,16 +67,19 @@ bool asked(Frame* frame) {
 template <class Kernel>
 XLA_FFI_Error* called(Frame* frame, Kernel kernel) {
   if (asked(frame)) return nullptr;
+  XLA_FFI_Error_Create_Args args{};
+  args.struct_size = sizeof args;
   try {
     kernel();
     return nullptr;
   } catch (const std::bad_alloc&) {
-    XLA_FFI_Error_Create_Args args{};
-    args.struct_size = sizeof args;
     args.message = "croton: out of memory";
     args.errc = XLA_FFI_Error_Code_RESOURCE_EXHAUSTED;
-    return frame->api->XLA_FFI_Error_Create(&args);
+  } catch (const std::exception&) {
+    args.message = "croton: a kernel failed, which is a mistake in croton";
+    args.errc = XLA_FFI_Error_Code_INTERNAL;
   }
+  return frame->api->XLA_FFI_Error_Create(&args);
 }
 
 // --- threads ---
@@ -450,7 +454,7 @@ extern "C" XLA_FFI_Error* croton_filters(Frame* frame) {
 
 // --- rows ---
 
-// (array, int32 numbers of rows) -> these rows
+// (array, int32 numbers of rows) -> these rows; a number that is none of the array's stands for the nearest, as in XLA
 extern "C" XLA_FFI_Error* croton_rows(Frame* frame) {
   return called(frame, [=] {
     Array from = argument(frame, 0), which = argument(frame, 1), to = result(frame, 0);
@@ -458,7 +462,7 @@ extern "C" XLA_FFI_Error* croton_rows(Frame* frame) {
     Index each = which.size ? to.size / which.size : 0, count = min(which.size, pieces(frame, 4.0 * to.size));
     shared(frame, count, [&](Index piece) {
       for (Index i = piece * which.size / count; i < (piece + 1) * which.size / count; i++)
-        memcpy(to.at + i * each, from.at + rows[i] * each, each * sizeof(float));
+        memcpy(to.at + i * each, from.at + max<Index>(0, min<Index>(rows[i], from.dims[0] - 1)) * each, each * sizeof(float));
     });
   });
 }

@@ -9,15 +9,15 @@ import ctypes
 import hashlib
 import logging
 import os
-import shlex
 import shutil
+import stat
 import subprocess
-import tempfile
 import threading
 from functools import cache
 from pathlib import Path
 
 import jax
+import jaxlib
 
 from croton.cache import own_folder, processor
 from croton.devices import current
@@ -27,7 +27,9 @@ log = logging.getLogger("croton")
 # The environment variable that says no: "0", "no", "off".
 VARIABLE = "CROTON_NATIVE"
 SOURCE = Path(__file__).with_name("kernels.cc")
-FLAGS = ("-std=c++17", "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fPIC", "-shared", "-w")
+FLAGS = ("-std=c++17", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fPIC", "-shared", "-w")
+# For this processor, where the library's name tells one processor from another.
+NATIVE = ("-march=native",) if os.path.exists("/proc/cpuinfo") else ()
 KERNELS = ("croton_product", "croton_maps", "croton_images", "croton_filters", "croton_rows", "croton_fused")
 # A loop of elementwise code, around what is written for it.
 LOOP = """#include <math.h>
@@ -48,8 +50,9 @@ _building = threading.Lock()
 
 def wanted() -> bool:
     """Whether what is being traced is for one CPU device, and nobody has said no."""
-    said = os.environ.get(VARIABLE, "").lower()
-    return jax.default_backend() == "cpu" and current() is None and said not in ("0", "no", "off")
+    device = jax.config.jax_default_device  # type: ignore[attr-defined]
+    platform = jax.default_backend() if device is None else getattr(device, "platform", str(device).split(":")[0])
+    return platform == "cpu" and current() is None and os.environ.get(VARIABLE, "").lower() not in ("0", "no", "off")
 
 
 def usable() -> bool:
@@ -64,7 +67,8 @@ def usable() -> bool:
 def begin() -> None:
     """Compile or load the kernels in the background, if they are wanted: whoever needs them first waits for it."""
     if wanted():
-        threading.Thread(target=_loaded, daemon=True).start()
+        # A process that ends sooner waits for it: the next one need not compile then.
+        threading.Thread(target=_loaded).start()
 
 
 def _loaded() -> bool:
@@ -84,9 +88,14 @@ def compiled_loop(body: str) -> tuple[int, int] | None:
 @cache
 def _load() -> ctypes.CDLL | None:
     library = _library("kernels", SOURCE.read_text(encoding="utf-8"))
-    if library is not None:
+    if library is None:
+        return None
+    try:
         for name in KERNELS:
             jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(getattr(library, name)), platform="cpu")
+    except RuntimeError as error:
+        log.warning("JAX does not take croton's kernels, so XLA's are used, which are slower: %s", error)
+        return None
     return library
 
 
@@ -107,20 +116,38 @@ def _library(name: str, source: str) -> ctypes.CDLL | None:
     if folder is None:
         log.info("there is no folder to keep croton's kernels in: XLA's are used, which are slower")
         return None
-    made_of = f"{source} {FLAGS} {jax.__version__} {processor()}"
-    place = folder / f"{name}-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}.so"
-    if not place.is_file() and not _compiled(source, place):
-        return None
+    made_of = f"{source} {FLAGS} {NATIVE} {jax.__version__} {jaxlib.__version__} {processor()}"
+    place = folder.resolve() / f"{name}-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}.so"
+    found = _opened(place) if _own(place) else None
+    if found is None and _compiled(source, place):
+        found = _opened(place)
+    return found
+
+
+def _own(place: Path) -> bool:
+    """Whether there is a file that nobody else can have written."""
     try:
-        return ctypes.CDLL(str(place))
+        known = place.lstat()
+    except OSError:
+        return False
+    others = stat.S_IWGRP | stat.S_IWOTH
+    return stat.S_ISREG(known.st_mode) and known.st_uid == os.getuid() and not known.st_mode & others
+
+
+def _opened(place: Path) -> ctypes.CDLL | None:
+    try:
+        library = ctypes.CDLL(str(place))
+        os.utime(place)  # what is used stays when the folder is pruned
     except OSError as error:
-        log.warning("croton's kernels in %s cannot be loaded; XLA's are used, which are slower: %s", place, error)
+        log.warning("croton's kernels in %s cannot be loaded: %s", place, error)
         return None
+    return library
 
 
 def _compiler() -> list[str] | None:
-    if said := os.environ.get("CXX"):
-        return shlex.split(said)
+    said = os.environ.get("CXX", "").split()
+    if said:
+        return said
     found = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
     return [found] if found else None
 
@@ -131,21 +158,23 @@ def _compiled(source: str, place: Path) -> bool:
     if compiler is None:
         log.info("there is no C++ compiler to make croton's kernels with: XLA's are used, which are slower")
         return False
-    handle, made = tempfile.mkstemp(".so", "building-", place.parent)
-    os.close(handle)
-    command = [*compiler, *FLAGS, f"-I{jax.ffi.include_dir()}", "-x", "c++", "-", "-o", made]
+    made = place.with_name(f"building-{os.getpid()}-{place.name}")
+    command = [*compiler, *FLAGS, *NATIVE, f"-I{jax.ffi.include_dir()}", "-x", "c++", "-", "-o", str(made)]
     try:
         # In a session of its own: Ctrl-C is for the program that is waiting, not for the compiler.
-        subprocess.run(command, input=source, check=True, capture_output=True, text=True, start_new_session=True)
-        os.replace(made, place)
-    except (OSError, subprocess.CalledProcessError) as error:
-        told = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1]
-        log.warning(
-            "%s cannot compile croton's kernels, so XLA's are used, which are slower; %s=0 ends this message: %s",
-            compiler[0],
-            VARIABLE,
-            told,
-        )
-        Path(made).unlink(missing_ok=True)
-        return False
-    return True
+        run = subprocess.run(command, input=source.encode(), capture_output=True, start_new_session=True)
+        if run.returncode == 0:
+            os.replace(made, place)
+            return True
+        told = run.stderr.decode(errors="replace").strip().split("\n")[-1]
+    except OSError as error:
+        told = str(error)
+    finally:
+        made.unlink(missing_ok=True)
+    log.warning(
+        "%s cannot compile croton's kernels, so XLA's are used, which are slower; %s=0 ends this message: %s",
+        compiler[0],
+        VARIABLE,
+        told,
+    )
+    return False

@@ -25,7 +25,7 @@ CACHED = 1 << 16
 def with_products(function: Callable[..., Any], *arguments: Any) -> Any:
     """``function(*arguments)``, the products of matrices in it by croton's kernel, those in its loops too.
 
-    To be called while a program is traced, and not differentiated. Without the kernels, the function's call itself.
+    For what is traced, and not differentiated.
     """
     if not wanted():
         return function(*arguments)

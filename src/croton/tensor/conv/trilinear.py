@@ -75,7 +75,7 @@ def _on_cpu(a: Any, b: Any, wanted: int, geometry: Geometry) -> Any:
     """By products of matrices, which on a CPU are about as fast as XLA's convolution or up to ten times as fast, and in
     a loop (an epoch in one program, a scan), where XLA runs its own without vectors, up to a hundred times.
     """
-    if _has_kernel(a, geometry):
+    if _has_kernel(a, b, geometry):
         return _by_kernel(a, b, wanted, geometry)
     if sum(geometry.kernel) > SLICES:
         return _by_xla(a, b, wanted, geometry)
@@ -85,8 +85,9 @@ def _on_cpu(a: Any, b: Any, wanted: int, geometry: Geometry) -> Any:
     return lax.optimization_barrier(form(a, b, geometry))
 
 
-def _has_kernel(a: Any, geometry: Geometry) -> bool:
-    return a.dtype == np.float32 and len(geometry.kernel) == 2 and geometry.groups == 1 and usable()
+def _has_kernel(a: Any, b: Any, geometry: Geometry) -> bool:
+    fits = len(geometry.kernel) == 2 and geometry.groups == 1 and a.size > 0 and b.size > 0
+    return fits and a.dtype == b.dtype == np.float32 and usable()
 
 
 def _by_kernel(a: Any, b: Any, wanted: int, geometry: Geometry) -> Any:
