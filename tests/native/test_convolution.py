@@ -14,6 +14,7 @@ pytestmark = pytest.mark.skipif(library._compiler() is None, reason="there is no
 
 
 def both(wanted, n, channels, maps, geometry):
+    assert library.usable()
     rng = np.random.RandomState(0)
     shapes = {
         IMAGES: (n, channels, *geometry.image),
