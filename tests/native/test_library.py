@@ -59,6 +59,17 @@ def test_compiled_once(tmp_path, plain):
     assert not list(tmp_path.glob("building-*"))
 
 
+@compiler
+def test_the_first_import_compiles_the_kernels(tmp_path):
+    known = {**os.environ, "CROTON_COMPILE_CACHE": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", "import croton.nets"], env=known, check=True)
+    assert len(list(tmp_path.glob("kernels-*.so"))) == 1
+    (tmp_path / "none").mkdir(mode=0o700)
+    known.update(CROTON_COMPILE_CACHE=str(tmp_path / "none"), CROTON_NATIVE="0")
+    subprocess.run([sys.executable, "-c", "import croton.nets"], env=known, check=True)
+    assert not list((tmp_path / "none").glob("*.so"))
+
+
 def test_without_a_compiler(tmp_path, plain):
     there, total, told = trained(tmp_path, PATH="/nonexistent", CXX="")
     assert (there, total) == (False, plain)

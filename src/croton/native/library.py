@@ -52,7 +52,7 @@ def wanted() -> bool:
     """Whether what is being traced is for one CPU device, and nobody has said no."""
     device = jax.config.jax_default_device  # type: ignore[attr-defined]
     platform = jax.default_backend() if device is None else getattr(device, "platform", str(device).split(":")[0])
-    return platform == "cpu" and current() is None and os.environ.get(VARIABLE, "").lower() not in ("0", "no", "off")
+    return platform == "cpu" and current() is None and not _refused()
 
 
 def usable() -> bool:
@@ -64,11 +64,25 @@ def usable() -> bool:
     return wanted() and _loaded()
 
 
-def begin() -> None:
-    """Compile or load the kernels in the background, if they are wanted: whoever needs them first waits for it."""
-    if wanted():
-        # A process that ends sooner waits for it: the next one need not compile then.
-        threading.Thread(target=_loaded).start()
+def prepare() -> None:
+    """Compile the kernels in the background if no process has done it yet, so that they are there when they are needed.
+
+    A process that ends sooner waits for it.
+    """
+    if not _refused():
+        threading.Thread(target=_prepared, name="croton-kernels").start()
+
+
+def _prepared() -> None:
+    source = SOURCE.read_text(encoding="utf-8")
+    with _building:
+        place = _place("kernels", source)
+        if place is not None and not _own(place):
+            _compiled(source, place)
+
+
+def _refused() -> bool:
+    return os.environ.get(VARIABLE, "").lower() in ("0", "no", "off")
 
 
 def _loaded() -> bool:
@@ -112,16 +126,22 @@ def _loop(body: str) -> tuple[int, int] | None:
 
 def _library(name: str, source: str) -> ctypes.CDLL | None:
     """The library of this source, compiled if no process has done it before. None where there cannot be one."""
-    folder = own_folder() if os.name == "posix" else None
-    if folder is None:
+    place = _place(name, source)
+    if place is None:
         log.info("there is no folder to keep croton's kernels in: XLA's are used, which are slower")
         return None
-    made_of = f"{source} {FLAGS} {NATIVE} {jax.__version__} {jaxlib.__version__} {processor()}"
-    place = folder.resolve() / f"{name}-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}.so"
     found = _opened(place) if _own(place) else None
     if found is None and _compiled(source, place):
         found = _opened(place)
     return found
+
+
+def _place(name: str, source: str) -> Path | None:
+    """Where the library of this source is, or is to be; None where none can be kept."""
+    folder = own_folder() if os.name == "posix" else None
+    made_of = f"{source} {FLAGS} {NATIVE} {jax.__version__} {jaxlib.__version__} {processor()}"
+    digest = hashlib.sha256(made_of.encode()).hexdigest()[:16]
+    return None if folder is None else folder.resolve() / f"{name}-{digest}.so"
 
 
 def _own(place: Path) -> bool:
@@ -152,6 +172,7 @@ def _compiler() -> list[str] | None:
     return [found] if found else None
 
 
+@cache
 def _compiled(source: str, place: Path) -> bool:
     """Compile a library and put it there whole, or say why not."""
     compiler = _compiler()

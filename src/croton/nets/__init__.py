@@ -1,5 +1,6 @@
 """Whole neural networks in one line, as theanets had them, on croton's expressions."""
 
+from croton.native.library import prepare
 from croton.nets import (
     activations,
     convolution,
@@ -44,3 +45,6 @@ __all__ = [
     "regularizers",
     "util",
 ]
+
+# While the first network is described, its kernels are compiled.
+prepare()

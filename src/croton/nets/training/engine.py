@@ -22,7 +22,6 @@ from croton.devices import at_home, divided, dividing, everywhere, held_whole, m
 from croton.graph.core import SharedVariable, Variable
 from croton.graph.walk import toposort
 from croton.loop.op import Scan
-from croton.native import library as native
 from croton.native.fuse import fused
 from croton.native.products import with_products
 from croton.nets.training.data import Block, Dataset, pick
@@ -33,8 +32,6 @@ from croton.sparse.value import Sparse
 CALL = 1.0
 # Arrays of more bytes are taken as long as they are: the room would cost more than a compilation.
 ROUNDED = 64 << 20
-# Parameters of so many elements are worth croton's own kernels.
-LARGE = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -166,8 +163,6 @@ class Pass:
         # Several devices of a CPU help where there is a loop, whose products are each too small for two cores.
         loops = any(isinstance(n.op, Scan) for n in toposort(self.program.wanted))
         self._divides = loops and not self.program.tells
-        if not self._divides and any(p.get_value(borrow=True).size >= LARGE for p in self.params):
-            native.begin()
         self.steps = self._made_steps()
 
     # --- what a pass begins with ---
