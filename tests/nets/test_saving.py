@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import stat
+import sys
 import threading
 
 import numpy as np
@@ -147,7 +148,9 @@ def test_a_layer_of_every_form_comes_back(form):
 
 
 def test_every_form_is_among_those_that_come_back():
+    # a class that a docstring's example defines calls itself of the example's module, but is not found there
     known = {c for c in nets.Layer._registry.values() if c.__module__.startswith("croton.")}
+    known = {c for c in known if hasattr(sys.modules[c.__module__], c.__name__)}
     tested = {nets.Layer.get_class(form["form"]) for form in FORMS}
     others = {"Layer", "Input", "Tied", "Product", "Concatenate", "Recurrent", "Convolution", "Pooling"}
     assert {c.__name__ for c in known - tested} == others
