@@ -1,5 +1,11 @@
 """croton: symbolic expressions, differentiated, made numerically safe, and compiled by XLA."""
 
+# ruff: noqa: E402
+from croton.native.build import prepare
+
+# Before the other imports, which take as long as the kernels' compilation, where that is still to be done.
+prepare()
+
 from croton import gradient, loop, printing, sparse, tensor
 from croton.cache import keep_compiled
 from croton.compile import (

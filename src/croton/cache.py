@@ -8,9 +8,9 @@ import os
 import platform
 import stat
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 
-import jax
 import pooch
 
 log = logging.getLogger("croton")
@@ -38,7 +38,7 @@ def folder() -> Path | None:
     said = os.environ.get(VARIABLE)
     if said is not None:
         return None if said.lower() in ("", "0", "no", "off") else Path(said)
-    return Path(pooch.os_cache("croton"), "compiled", f"jax-{jax.__version__}-{processor()}")
+    return Path(pooch.os_cache("croton"), "compiled", f"jax-{version('jax')}-{processor()}")
 
 
 def prune(place: Path, most: int = MOST) -> None:
@@ -80,6 +80,8 @@ def keep_compiled() -> None:
     names is left as it is. Without a folder, programs are compiled anew in each process. JAX keeps what takes a second
     or more to compile, and reads files back with care for damaged ones.
     """
+    import jax  # not before: the kernels' compilation is begun with this module
+
     if jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
         return
     place = own_folder()

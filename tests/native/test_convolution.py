@@ -7,10 +7,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from croton.native import library
+from croton.native.build import compiler
 from croton.tensor.conv.geometry import Geometry
 from croton.tensor.conv.trilinear import FILTERS, IMAGES, MAPS, _by_kernel, _by_xla, _form, _shape
 
-pytestmark = pytest.mark.skipif(library._compiler() is None, reason="there is no C++ compiler to make the kernels with")
+pytestmark = pytest.mark.skipif(compiler() is None, reason="there is no C++ compiler to make the kernels with")
 
 
 def both(wanted, n, channels, maps, geometry):

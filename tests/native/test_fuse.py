@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from croton.compile.memory import compiled
-from croton.native import library
+from croton.native.build import compiler
 from croton.native.fuse import fused
+from croton.native.library import ready
 from croton.native.products import with_products
 from croton.nets.training import optimizers
 
-pytestmark = pytest.mark.skipif(library._compiler() is None, reason="there is no C++ compiler to make the kernels with")
+pytestmark = pytest.mark.skipif(compiler() is None, reason="there is no C++ compiler to make the kernels with")
 
 NORMAL = np.random.RandomState(0).normal(size=6000).astype("float32")
 
@@ -22,6 +23,7 @@ NORMAL = np.random.RandomState(0).normal(size=6000).astype("float32")
 def program(function, *arguments):
     """The text of the program that has loops of its own, and what it computes."""
     lowered = jax.jit(lambda *a: with_products(lambda *b: fused(function, *b), *a), keep_unused=True).lower(*arguments)
+    assert ready()
     return lowered.as_text(), compiled(lowered)(*arguments)
 
 
@@ -90,6 +92,7 @@ def test_values_that_change_places():
 
     run = jax.jit(lambda s: jax.lax.fori_loop(0, 3, lambda i, s: fused(function, s), s), keep_unused=True)
     lowered = run.lower((x, y))
+    assert ready()
     assert "croton_fused" in lowered.as_text()
     state = x, y
     for _ in range(3):
@@ -135,6 +138,7 @@ def test_gradient_is_made_within_the_loop():
         return fused(stepped, state, jax.lax.dot_general(g, x, (((0,), (0,)), ((), ()))).T)
 
     lowered = jax.jit(lambda *a: with_products(step, *a), keep_unused=True).lower((w, v), x, g)
+    assert ready()
     assert "croton_product" not in lowered.as_text() and "dot_general" not in lowered.as_text()
     velocity = 0.9 * v.astype("float64") - 0.1 * (x.T.astype("float64") @ g)
     equal(compiled(lowered)((w, v), x, g), (w + velocity, velocity), atol=1e-5)
@@ -158,6 +162,7 @@ def test_gradient_of_any_shape(m, n, k, first, second):
 
     a, b = a.astype("float32"), b.astype("float32")
     lowered = jax.jit(lambda *x: with_products(step, *x), keep_unused=True).lower((w, w), a, b)
+    assert ready()
     text = lowered.as_text()
     made_within = m * n >= 4096 and k * (n + 15) <= 1 << 16
     assert made_within == ("croton_fused" in text and "croton_product" not in text and "dot_general" not in text)
@@ -175,6 +180,7 @@ def test_results_of_the_same_arrays_are_one_loop():
         return fused(lambda s, slope: (0.9 * s[0] + slope, s[1] - slope * slope), state, x.T @ g)
 
     lowered = jax.jit(lambda *a: with_products(step, *a), keep_unused=True).lower((f, v), x, g)
+    assert ready()
     text = lowered.as_text()
     assert (text.count("@croton_fused"), text.count("@croton_product")) == (1, 0)
     slope = x.T.astype("float64") @ g
@@ -240,6 +246,7 @@ def test_a_matrix_that_is_a_factor_of_its_own_gradient(turned, first):
         return jax.lax.fori_loop(0, 3, lambda i, s: with_products(step, s, m), state)
 
     lowered = jax.jit(steps, keep_unused=True).lower((w, w + 1), m)
+    assert ready()
     assert "croton_fused" in lowered.as_text() and "croton_product" not in lowered.as_text()
     found = compiled(lowered)((w, w + 1), m)
     state = w.astype("float64"), w.astype("float64") + 1

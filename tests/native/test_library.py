@@ -9,11 +9,11 @@ import jax
 import numpy as np
 import pytest
 
-from croton.native import library
+from croton.native import build, library
 from croton.native.fuse import fused
 from croton.nets.training.data import pick
 
-compiler = pytest.mark.skipif(library._compiler() is None, reason="there is no C++ compiler to make the kernels with")
+compiler = pytest.mark.skipif(build.compiler() is None, reason="there is no C++ compiler to make the kernels with")
 
 PROGRAM = """
 import logging, sys
@@ -62,11 +62,11 @@ def test_compiled_once(tmp_path, plain):
 @compiler
 def test_the_first_import_compiles_the_kernels(tmp_path):
     known = {**os.environ, "CROTON_COMPILE_CACHE": str(tmp_path)}
-    subprocess.run([sys.executable, "-c", "import croton.nets"], env=known, check=True)
+    subprocess.run([sys.executable, "-c", "import croton"], env=known, check=True)
     assert len(list(tmp_path.glob("kernels-*.so"))) == 1
     (tmp_path / "none").mkdir(mode=0o700)
     known.update(CROTON_COMPILE_CACHE=str(tmp_path / "none"), CROTON_NATIVE="0")
-    subprocess.run([sys.executable, "-c", "import croton.nets"], env=known, check=True)
+    subprocess.run([sys.executable, "-c", "import croton"], env=known, check=True)
     assert not list((tmp_path / "none").glob("*.so"))
 
 
@@ -81,6 +81,22 @@ def test_with_a_compiler_that_fails(tmp_path, plain):
     assert (there, total) == (False, plain)
     assert told.count("cannot compile croton's kernels") == 1
     assert not list(tmp_path.glob("building-*"))
+
+
+@compiler
+def test_with_a_compiler_that_fails_later(tmp_path, plain):
+    """The kernels are there, and a loop cannot be made: the program is made once more, for XLA alone."""
+    mine = tmp_path / "c++"
+    real = " ".join(build.compiler())
+    mine.write_text(
+        f'#!/bin/sh\ncat > "{tmp_path}/source"\ngrep -q croton_product "{tmp_path}/source" || exit 1\n'
+        f'{real} "$@" < "{tmp_path}/source"\n'
+    )
+    mine.chmod(0o700)
+    there, total, told = trained(tmp_path, CXX=str(mine))
+    assert (there, total) == (False, plain)
+    assert told.count("cannot compile croton's kernels") == 1
+    assert {p.name.split("-")[0] for p in tmp_path.glob("*.so")} == {"kernels"}
 
 
 @compiler
@@ -118,7 +134,9 @@ def test_loops_are_compiled_once_for_all_numbers(tmp_path, monkeypatch):
     x = np.ones(5000, "float32")
     for rate in (0.5, 0.25):
         step = jax.jit(lambda s, rate=rate: fused(lambda t: (t[0] - rate * t[1] + 3.0, t[1] * t[0] + rate), s))
-        one, other = step((x, 2 * x))
+        lowered = step.lower((x, 2 * x))
+        assert library.ready()
+        one, other = lowered.compile()((x, 2 * x))
         np.testing.assert_allclose((one[0], other[0]), (1 - 2 * rate + 3, 2 + rate), rtol=1e-6)
     assert len(list(tmp_path.glob("loop-*.so"))) == 1
 

@@ -48,13 +48,27 @@ WRITTEN = {
     "select_n": "{0} ? {2} : {1}",
     "broadcast_in_dim": "{0}",
 }
+# A loop of elementwise code, around what is written for it.
+LOOP = """#include <math.h>
+extern "C" void loop(long n, float* const* at, const float* number) {{
+#if defined(__clang__)
+#pragma clang loop vectorize(assume_safety)
+#else
+#pragma GCC ivdep
+#endif
+for (long i = 0; i < n; i++) {{
+{body}
+}}
+}}
+"""
 
 
 def fused(function: Callable[..., Any], state: Any, *others: Any) -> Any:
     """``function(state, *others)``, the next state, with elementwise expressions of several results as one loop each.
 
-    For what is traced, and not differentiated. ``state`` and the result are trees of the same arrays; a new value is
-    written over the old one. What is not traced, is not for a CPU, or tells somebody of its values, is called as it is.
+    For what is traced, not differentiated, and run when ``library.ready()``. ``state`` and the result are trees of the
+    same arrays; a new value is written over the old one. What is not traced, is not for a CPU, or tells somebody of its
+    values, is called as it is.
     """
     leaves, form = jax.tree.flatten((state, others))
     if not wanted() or not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
@@ -243,11 +257,10 @@ def _shapes(*arguments: Any, loop: Loop, turned: Any) -> list[Any]:
 
 
 def _lowered(*arguments: Any, loop: Loop, turned: tuple[bool, bool] | None) -> list[Any]:
+    if turned is None and len(loop.results) == 1:
+        return loop.plain(*arguments)
     body, literals = loop.written()
-    name = None if turned is None and len(loop.results) == 1 else compiled_loop(body)
-    if name is None:
-        return _by_xla(*arguments, loop=loop, turned=turned)
-    more = turned is not None
+    name, more = compiled_loop(LOOP.format(body=body)), turned is not None
     head = [*name, int(more), *(turned or (0, 0))]
     call = jax.ffi.ffi_call("croton_fused", loop.kinds, input_output_aliases={i + more: k for i, k in loop.aliases})
     return list(call(*arguments, *map(np.float32, literals), code=np.array(head, "int32")))

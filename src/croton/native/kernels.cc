@@ -5,26 +5,27 @@
 
 #include <sched.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
-#include <exception>
-#include <map>
-#include <memory>
-#include <mutex>
 #include <new>
-#include <utility>
 #include <vector>
 
 #include "xla/ffi/api/c_api.h"
 
+// Compiled once, not within each of its callers, which would take long.
+#define APART __attribute__((noinline))
+
 namespace {
 
-using std::max;
-using std::min;
 using Index = int64_t;
 using Frame = XLA_FFI_CallFrame;
+
+// Other headers would take longer to read than these.
+Index min(Index a, Index b) { return a < b ? a : b; }
+Index max(Index a, Index b) { return a > b ? a : b; }
+
 typedef float Eight __attribute__((vector_size(32), aligned(4), may_alias));
 
 // --- calls from XLA ---
@@ -75,7 +76,7 @@ XLA_FFI_Error* called(Frame* frame, Kernel kernel) {
   } catch (const std::bad_alloc&) {
     args.message = "croton: out of memory";
     args.errc = XLA_FFI_Error_Code_RESOURCE_EXHAUSTED;
-  } catch (const std::exception&) {
+  } catch (...) {
     args.message = "croton: a kernel failed, which is a mistake in croton";
     args.errc = XLA_FFI_Error_Code_INTERNAL;
   }
@@ -99,7 +100,7 @@ Index threads(Frame* frame) {
   args.struct_size = sizeof args;
   args.ctx = frame->ctx;
   args.num_threads = &count;
-  return succeeded(frame, frame->api->XLA_FFI_ThreadPool_NumThreads(&args)) ? max<Index>(count, 1) : 1;
+  return succeeded(frame, frame->api->XLA_FFI_ThreadPool_NumThreads(&args)) ? max(count, 1) : 1;
 }
 
 // Pieces of work that threads take one after the other. A thread may come when all is done and the caller is gone, so
@@ -118,19 +119,18 @@ struct Pieces {
   }
 };
 
-// piece(0) .. piece(count - 1). The caller works too, and waits only for pieces that others have begun.
-template <class Piece>
-void shared(Frame* frame, Index count, Piece piece) {
+// run(data, 0) .. run(data, count - 1). The caller works too, and waits only for pieces that others have begun.
+APART void shared(Frame* frame, Index count, void (*run)(void*, Index), void* data) {
   Index helpers = count > 1 ? min(threads(frame), count) - 1 : 0;
   if (helpers == 0) {
-    for (Index i = 0; i < count; i++) piece(i);
+    for (Index i = 0; i < count; i++) run(data, i);
     return;
   }
   auto* pieces = new Pieces;
   pieces->holders = helpers + 1;
   pieces->count = count;
-  pieces->run = [](void* data, Index i) { (*static_cast<Piece*>(data))(i); };
-  pieces->data = &piece;
+  pieces->run = run;
+  pieces->data = data;
   for (Index i = 0; i < helpers; i++) {
     XLA_FFI_ThreadPool_Schedule_Args args{};
     args.struct_size = sizeof args;
@@ -152,14 +152,38 @@ void shared(Frame* frame, Index count, Piece piece) {
   pieces->leave();
 }
 
+// piece(0) .. piece(count - 1), likewise.
+template <class Piece>
+void shared(Frame* frame, Index count, Piece piece) {
+  shared(frame, count, [](void* data, Index i) { (*static_cast<Piece*>(data))(i); }, &piece);
+}
+
 // How many pieces to make of so much work, in multiplications: several for each thread, none below some microseconds.
-Index pieces(Frame* frame, double work) { return max<Index>(1, min<Index>(4 * threads(frame), work / 200000)); }
+Index pieces(Frame* frame, double work) { return max(1, min(4 * threads(frame), work / 200000)); }
+
+// Room for so many numbers, which a thread keeps: new memory would come page by page in every call. Null if there is none.
+float* kept(Index size) {
+  struct Memory {
+    float* at = nullptr;
+    Index size = 0;
+    ~Memory() { free(at); }
+  };
+  static thread_local Memory memory;
+  if (size > memory.size) {
+    free(memory.at);
+    memory.at = static_cast<float*>(malloc(size * sizeof(float)));
+    memory.size = memory.at ? size : 0;
+  }
+  return memory.at;
+}
 
 // --- tiles of products ---
 
 // A tile of a product is ROWS x WIDE, held in registers while it sums over up to DEEP terms. The right factor's part
 // for it, DEEP x WIDE, is copied together beforehand and stays in the nearest cache for all rows.
 constexpr Index WIDE = 16, ROWS = 6, DEEP = 256;
+// Where the right factor is laid out beforehand, a tile takes as many terms as stay in the nearest cache.
+constexpr Index MUCH = 384;
 
 struct Left {  // of a product; turned: element (i, k) lies at k * ld + i
   const float* at;
@@ -194,16 +218,20 @@ void tile(Index deep, const float* a, Index lda, const float* b, float* c, Index
 }
 
 template <bool turned>
-void tiles_of(Index rows, Index deep, const float* a, Index lda, const float* b, float* c, Index ldc, Index wide,
+APART void tiles_of(Index rows, Index deep, const float* a, Index lda, const float* b, float* c, Index ldc, Index wide,
               bool add) {
-  for (; rows >= ROWS; rows -= ROWS, a += turned ? ROWS : ROWS * lda, c += ROWS * ldc)
-    tile<ROWS, turned>(deep, a, lda, b, c, ldc, wide, add);
-  switch (rows) {
-    case 5: return tile<5, turned>(deep, a, lda, b, c, ldc, wide, add);
-    case 4: return tile<4, turned>(deep, a, lda, b, c, ldc, wide, add);
-    case 3: return tile<3, turned>(deep, a, lda, b, c, ldc, wide, add);
-    case 2: return tile<2, turned>(deep, a, lda, b, c, ldc, wide, add);
-    case 1: return tile<1, turned>(deep, a, lda, b, c, ldc, wide, add);
+  // Of nearly equal height: a low tile takes as long as a high one.
+  for (Index count = (rows + ROWS - 1) / ROWS, now; rows > 0; rows -= now, count--) {
+    now = (rows + count - 1) / count;
+    switch (now) {
+      case 6: tile<6, turned>(deep, a, lda, b, c, ldc, wide, add); break;
+      case 5: tile<5, turned>(deep, a, lda, b, c, ldc, wide, add); break;
+      case 4: tile<4, turned>(deep, a, lda, b, c, ldc, wide, add); break;
+      case 3: tile<3, turned>(deep, a, lda, b, c, ldc, wide, add); break;
+      case 2: tile<2, turned>(deep, a, lda, b, c, ldc, wide, add); break;
+      case 1: tile<1, turned>(deep, a, lda, b, c, ldc, wide, add); break;
+    }
+    a += turned ? now : now * lda, c += now * ldc;
   }
 }
 
@@ -214,7 +242,7 @@ void tiles(const Left& left, Index i, Index rows, Index k, Index deep, const flo
 }
 
 // to[j][i] = rows[i][j], 8 x 8, with WIDE numbers from row to row of what is written.
-void turn(const float* const* rows, float* to) {
+APART void turn(const float* const* rows, float* to) {
 #if defined(__clang__)
 #define MIX(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
 #else
@@ -249,7 +277,7 @@ struct Right {  // turned: element (k, j) lies at j * ld + k
 };
 
 // Terms k.. and columns j.. of the right factor, deep x wide, as a part for tiles.
-void gather(const Right& right, Index k, Index deep, Index j, Index wide, float* to) {
+APART void gather(const Right& right, Index k, Index deep, Index j, Index wide, float* to) {
   if (!right.turned) {
     for (Index i = 0; i < deep; i++, to += WIDE) {
       const float* from = right.at + (k + i) * right.ld + j;
@@ -274,19 +302,30 @@ void gather(const Right& right, Index k, Index deep, Index j, Index wide, float*
     for (Index q = 0; q < WIDE; q++) to[i * WIDE + q] = q < wide ? rows[q][i - done] : 0;
 }
 
+// Rows of the left factor that are multiplied one part of the right factor after the other; and how many numbers of them
+// the second cache keeps.
+constexpr Index SOME_ROWS = 192, NEAR = 1 << 16;
+
 void product(Frame* frame, const Left& left, const Right& right, float* c, Index m, Index n, Index deep) {
-  Index parts = (n + WIDE - 1) / WIDE, count = pieces(frame, double(m) * n * deep), down = 1;
-  while (parts * down < count && m >= 2 * down * 4 * ROWS) down *= 2;
-  Index rows = ((m + down - 1) / down + ROWS - 1) / ROWS * ROWS, across = min(parts, (count + down - 1) / down);
+  // Divided by rows as far as there are many, so that each is read by one thread.
+  Index parts = (n + WIDE - 1) / WIDE, count = pieces(frame, double(m) * n * deep);
+  Index down = max(1, min(count, m / (SOME_ROWS / 2))), across = min(parts, (count + down - 1) / down);
+  while (across * down < count && m >= 2 * down * 4 * ROWS) down *= 2;
+  Index rows = ((m + down - 1) / down + ROWS - 1) / ROWS * ROWS;
   shared(frame, across * down, [&](Index piece) {
     alignas(64) float room[DEEP * WIDE];
-    Index x = piece % across, i = min(m, piece / across * rows), most = min(m, i + rows) - i;
-    for (Index j = x * parts / across * WIDE; j < min(n, (x + 1) * parts / across * WIDE); j += WIDE)
-      for (Index k = 0; k < deep; k += DEEP) {
-        Index wide = min(WIDE, n - j), now = min(DEEP, deep - k);
-        gather(right, k, now, j, wide, room);
-        tiles(left, i, most, k, now, room, c + i * n + j, n, wide, k > 0);
-      }
+    Index x = piece % across, last = min(m, (piece / across + 1) * rows);
+    for (Index i = piece / across * rows; i < last; i += SOME_ROWS) {
+      // What is read of the left factor comes from the second cache in all but the first column of tiles.
+      Index now = min(SOME_ROWS, last - i), some = now * deep > NEAR ? DEEP : deep;
+      for (Index begin = 0; begin < deep; begin += some)
+        for (Index j = x * parts / across * WIDE; j < min(n, (x + 1) * parts / across * WIDE); j += WIDE)
+          for (Index k = begin; k < min(deep, begin + some); k += DEEP) {
+            Index wide = min(WIDE, n - j), terms = min(DEEP, deep - k);
+            gather(right, k, terms, j, wide, room);
+            tiles(left, i, now, k, terms, room, c + i * n + j, n, wide, k > 0);
+          }
+    }
   });
 }
 
@@ -327,9 +366,9 @@ struct Geometry {
 bool in_a_row(const Index* places) { return places[7] - places[0] == 7; }
 
 // Elements k.. of the patches at places p.., deep x wide, as a part for tiles: a column for each place.
-void gather(const float* image, const Geometry& g, Index k, Index deep, Index p, Index wide, float* to) {
+APART void gather(const float* image, const Geometry& g, Index k, Index deep, Index p, Index wide, float* to) {
   for (Index half = 0; half < WIDE; half += 8, to += 8) {
-    Index count = max<Index>(0, min<Index>(8, wide - half));
+    Index count = max(0, min(8, wide - half));
     const Index* places = g.of_place.data() + p + half;
     bool row = count == 8 && in_a_row(places);
     for (Index i = 0; i < deep; i++) {
@@ -343,9 +382,9 @@ void gather(const float* image, const Geometry& g, Index k, Index deep, Index p,
 }
 
 // The same turned: a row for each of the places p.., a column for each of the elements k...
-void gather_turned(const float* image, const Geometry& g, Index p, Index deep, Index k, Index wide, float* to) {
+APART void gather_turned(const float* image, const Geometry& g, Index p, Index deep, Index k, Index wide, float* to) {
   for (Index half = 0; half < WIDE; half += 8, to += 8) {
-    Index count = max<Index>(0, min<Index>(8, wide - half));
+    Index count = max(0, min(8, wide - half));
     const float* from[8];
     for (Index q = 0; q < count; q++) from[q] = image + g.of_kernel[k + half + q];
     for (Index i = 0; i < deep;) {
@@ -431,7 +470,7 @@ extern "C" XLA_FFI_Error* croton_filters(Frame* frame) {
   return called(frame, [=] {
     Array x = argument(frame, 0), y = argument(frame, 1), w = result(frame, 0);
     Geometry g(x, w, y, code(frame));
-    Index count = max<Index>(1, min<Index>(g.images, 4));
+    Index count = max(1, min(g.images, 4));
     std::vector<float> others((count - 1) * w.size);
     memset(w.at, 0, w.size * sizeof(float));
     shared(frame, count, [&](Index piece) {
@@ -462,7 +501,7 @@ extern "C" XLA_FFI_Error* croton_rows(Frame* frame) {
     Index each = which.size ? to.size / which.size : 0, count = min(which.size, pieces(frame, 4.0 * to.size));
     shared(frame, count, [&](Index piece) {
       for (Index i = piece * which.size / count; i < (piece + 1) * which.size / count; i++)
-        memcpy(to.at + i * each, from.at + max<Index>(0, min<Index>(rows[i], from.dims[0] - 1)) * each, each * sizeof(float));
+        memcpy(to.at + i * each, from.at + max(0, min(rows[i], from.dims[0] - 1)) * each, each * sizeof(float));
     });
   });
 }
@@ -473,29 +512,30 @@ namespace {
 
 // A loop is a function of its own library: of a count, the arrays (arguments, then results), and scalars.
 using Loop = void (*)(Index, float* const*, const float*);
-std::mutex loops_guard;
-std::map<std::pair<int32_t, int32_t>, Loop> loops;
+
+// The functions that were added, each with the two numbers of its name; none is ever taken away.
+struct Named {
+  int32_t name, more;
+  void* loop;
+  Named* next;
+};
+std::atomic<Named*> loops{nullptr};
+
+void* loop_named(const int32_t* name) {
+  for (Named* known = loops.load(); known; known = known->next)
+    if (known->name == name[0] && known->more == name[1]) return known->loop;
+  throw "there is no such loop";
+}
 
 // The numbers of an array that a thread takes through a loop at a time, where a part of a product waits for them; and
 // how many arrays a loop has at most, as in fuse.py.
 constexpr Index SOME = 4096, MOST = 64;
 
-// Room for so many numbers, which a thread keeps: new memory would come page by page in every call. Null if there is none.
-float* room(Index size) {
-  static thread_local std::unique_ptr<float[]> held;
-  static thread_local Index most = 0;
-  if (size > most) {
-    held.reset(new (std::nothrow) float[size]);
-    most = held ? size : 0;
-  }
-  return held.get();
-}
-
 }  // namespace
 
-extern "C" void croton_add_loop(int32_t name, int32_t more, Loop loop) {
-  std::lock_guard<std::mutex> held(loops_guard);
-  loops[{name, more}] = loop;
+// By one thread at a time.
+extern "C" void croton_add_loop(int32_t name, int32_t more, void* loop) {
+  loops = new Named{name, more, loop, loops};
 }
 
 // (arrays of one shape, scalars) -> arrays. The code has the two numbers of the loop's name; whether the first argument
@@ -504,11 +544,7 @@ extern "C" void croton_add_loop(int32_t name, int32_t more, Loop loop) {
 extern "C" XLA_FFI_Error* croton_fused(Frame* frame) {
   return called(frame, [=] {
     const int32_t* given = code(frame).at;
-    Loop loop;
-    {
-      std::lock_guard<std::mutex> held(loops_guard);
-      loop = loops.at({given[0], given[1]});
-    }
+    auto loop = reinterpret_cast<Loop>(loop_named(given));
     const bool product = given[2];
     std::vector<float*> arrays;
     std::vector<float> numbers;
@@ -535,11 +571,11 @@ extern "C" XLA_FFI_Error* croton_fused(Frame* frame) {
     const Left left{a.at, a.dims[1], given[3] != 0};
     const Right right{b.at, b.dims[1], given[4] != 0};
     const Index m = to.dims[0], n = to.dims[1], deep = a.dims[given[3] ? 0 : 1], wide = (n + WIDE - 1) / WIDE * WIDE;
-    const Index some = max<Index>(1, SOME / n / ROWS) * ROWS, turns = (m + some - 1) / some;
+    const Index some = max(1, SOME / n / ROWS) * ROWS, turns = (m + some - 1) / some;
     const Index count = min(turns, pieces(frame, double(to.size) * (deep + 8)));
     std::atomic<bool> failed{false};
     shared(frame, count, [&](Index piece) {
-      float* parts = room(deep * wide + some * n);
+      float* parts = kept(deep * wide + some * n);
       if (!parts) {
         failed = true;
         return;
@@ -558,5 +594,71 @@ extern "C" XLA_FFI_Error* croton_fused(Frame* frame) {
       }
     });
     if (failed) throw std::bad_alloc();
+  });
+}
+
+// --- recurrent loops ---
+
+namespace {
+
+void multiplied(const float* a, Index lda, const float* parts, float* c, Index ldc, Index rows, Index deep, Index n) {
+  for (Index j = 0; j < n; j += WIDE)
+    for (Index k = 0; k < deep; k += MUCH) {
+      Index now = min(MUCH, deep - k);
+      tiles_of<false>(rows, now, a + k, lda, parts + j * deep + k * WIDE, c + j, ldc, min(WIDE, n - j), k > 0);
+    }
+}
+
+// A loop is a function of its own library (loops.py): of the first and the last of its examples, how many there are in
+// all, and steps; the arrays and their lengths; right factors laid out as parts for tiles; room; and the product.
+using Steps = void (*)(Index, Index, Index, Index, void* const*, const Index*, const float* const*, float*,
+                       decltype(&multiplied));
+
+}  // namespace
+
+// The code has the two numbers of the loop's name; how many examples and steps; the room that an example needs, and its
+// multiplications in a step; how many right factors; and for each which argument it is, and whether it is turned.
+extern "C" XLA_FFI_Error* croton_scan(Frame* frame) {
+  return called(frame, [=] {
+    const int32_t* given = code(frame).at;
+    auto loop = reinterpret_cast<Steps>(loop_named(given));
+    const Index rows = given[2], steps = given[3], each = given[4], work = given[5], factors = given[6];
+    std::vector<void*> at;
+    std::vector<Index> lengths;
+    for (Index i = 0; i < frame->args.size + frame->rets.size; i++) {
+      Array a = i < frame->args.size ? argument(frame, i) : result(frame, i - frame->args.size);
+      at.push_back(a.at);
+      lengths.push_back(a.rank ? a.dims[0] : 1);
+    }
+    struct Factor {
+      Right right;
+      Index deep, n, begin;
+    };
+    std::vector<Factor> all;
+    Index size = 0;
+    for (Index i = 0; i < factors; i++) {
+      const int32_t* which = given + 7 + 2 * i;
+      Array b = argument(frame, which[0]);
+      bool turned = which[1] != 0;
+      all.push_back({{b.at, b.dims[1], turned}, b.dims[turned ? 1 : 0], b.dims[turned ? 0 : 1], size});
+      size += all.back().deep * ((all.back().n + WIDE - 1) / WIDE * WIDE);
+    }
+    float* const memory = kept(size + rows * each);
+    if (!memory) throw std::bad_alloc();
+    std::vector<const float*> parts;
+    for (const Factor& f : all) {
+      parts.push_back(memory + f.begin);
+      Index count = (f.n + WIDE - 1) / WIDE, some = min(count, pieces(frame, 4.0 * f.deep * f.n));
+      shared(frame, some, [&](Index piece) {
+        for (Index j = piece * count / some; j < (piece + 1) * count / some; j++)
+          gather(f.right, 0, f.deep, j * WIDE, min(WIDE, f.n - j * WIDE), memory + f.begin + j * f.deep * WIDE);
+      });
+    }
+    const double all_work = double(rows) * steps * (work + 8 * each);
+    const Index count = max(1, min(min(threads(frame), rows), all_work / 100000));
+    shared(frame, count, [&](Index piece) {
+      Index first = piece * rows / count, last = (piece + 1) * rows / count;
+      loop(first, last, rows, steps, at.data(), lengths.data(), parts.data(), memory + size + first * each, multiplied);
+    });
   });
 }

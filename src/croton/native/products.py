@@ -14,6 +14,7 @@ from jax.extend.core import Literal
 from croton.native.equations import begin, bind, inner, read
 from croton.native.fuse import fused_loop, with_product
 from croton.native.library import usable, wanted
+from croton.native.loops import looped
 
 # A product of fewer multiplications is left to XLA, and one with a sum over so few terms, or that is so narrow.
 LEAST = 1 << 15
@@ -22,16 +23,23 @@ TERMS, NARROW = 32, 8
 CACHED = 1 << 16
 
 
-def with_products(function: Callable[..., Any], *arguments: Any) -> Any:
-    """``function(*arguments)``, the products of matrices in it by croton's kernel, those in its loops too.
+class LoopLeft(Exception):
+    """There is a loop that no kernel can run whole."""
 
-    For what is traced, and not differentiated.
+
+def with_products(function: Callable[..., Any], *arguments: Any, whole: bool = False) -> Any:
+    """``function(*arguments)``, the products of matrices and the loops in it by croton's kernels.
+
+    For what is traced, not differentiated, and run when ``library.ready()``. With ``whole``, raises LoopLeft where a
+    loop is left to XLA.
     """
     if not wanted():
+        if whole:
+            raise LoopLeft
         return function(*arguments)
     leaves, form = jax.tree.flatten(arguments)
     closed, shape = jax.make_jaxpr(lambda *a: function(*jax.tree.unflatten(form, a)), return_shape=True)(*leaves)
-    return jax.tree.unflatten(jax.tree.structure(shape), _run(closed.jaxpr, closed.consts, leaves))
+    return jax.tree.unflatten(jax.tree.structure(shape), _run(closed.jaxpr, closed.consts, leaves, whole))
 
 
 class _Turned:
@@ -66,7 +74,7 @@ def _made(value: Any) -> Any:
     return lax.transpose(value.matrix, (1, 0)) if isinstance(value, _Turned) else value
 
 
-def _run(jaxpr: Any, consts: Sequence[Any], values: Sequence[Any]) -> list[Any]:
+def _run(jaxpr: Any, consts: Sequence[Any], values: Sequence[Any], whole: bool = False) -> list[Any]:
     env = begin(jaxpr, consts, values)
     users: dict[Any, list[Any]] = {}
     for eqn in (*jaxpr.eqns, None):
@@ -74,13 +82,16 @@ def _run(jaxpr: Any, consts: Sequence[Any], values: Sequence[Any]) -> list[Any]:
             if not isinstance(v, Literal):
                 users.setdefault(v, []).append(eqn)
     for eqn in jaxpr.eqns:
-        given, out = [read(v, env) for v in eqn.invars], next(iter(eqn.outvars), None)
+        given = [read(v, env) for v in eqn.invars]
+        out: Any = next(iter(eqn.outvars), None)
         use = users.get(out, [])
         if _turns(eqn):
             env[out] = _other_way(given[0], _only(use, _steps))
         elif _multiplies(eqn):
             product = _product(eqn, given)
-            if _only(use, _turns) or _only(use, _steps):
+            if out.aval.ndim > 2:
+                env[out] = product.made().reshape(out.aval.shape)
+            elif _only(use, _turns) or _only(use, _steps):
                 env[out] = product
             else:
                 all_turn = use and all(e is not None and _turns(e) for e in use)
@@ -90,7 +101,7 @@ def _run(jaxpr: Any, consts: Sequence[Any], values: Sequence[Any]) -> list[Any]:
             results = with_product(others, place, given[place].factors, eqn.params["loop"])
             env.update(zip(eqn.outvars, results, strict=True))
         else:
-            env.update(zip(eqn.outvars, _other(eqn, [_made(x) for x in given]), strict=True))
+            env.update(zip(eqn.outvars, _other(eqn, [_made(x) for x in given], whole), strict=True))
     return [_made(read(v, env)) for v in jaxpr.outvars]
 
 
@@ -118,11 +129,15 @@ def _product_in(given: Sequence[Any], results: int) -> int | None:
     return None
 
 
-def _other(eqn: Any, values: Sequence[Any]) -> list[Any]:
+def _other(eqn: Any, values: Sequence[Any], whole: bool) -> list[Any]:
     of, name = inner(eqn), eqn.primitive.name
     if of is not None:
-        return _run(of.jaxpr, of.consts, values)
+        return _run(of.jaxpr, of.consts, values, whole)
+    if name == "scan" and (results := looped(eqn, values)) is not None:
+        return results
     if name in ("scan", "while"):
+        if whole:
+            raise LoopLeft
         body = "jaxpr" if name == "scan" else "body_jaxpr"
         return bind(eqn, values, **{body: _with_products(eqn.params[body])})
     return bind(eqn, values)
@@ -142,17 +157,26 @@ def _steps(eqn: Any) -> bool:
 
 
 def _multiplies(eqn: Any) -> bool:
+    """Whether this is a product of matrices, of which some axes may have to be taken as one."""
     if eqn.primitive.name != "dot_general":
         return False
-    (over, _), batch = eqn.params["dimension_numbers"]
+    (over, to), batch = eqn.params["dimension_numbers"]
     a, b, c = (v.aval for v in (*eqn.invars, *eqn.outvars))
-    flat = batch == ((), ()) and len(over) == 1 and a.ndim == 2 and b.ndim == 2
-    return flat and all(x.dtype == np.float32 for x in (a, b, c))
+    if batch != ((), ()) or any(x.dtype != np.float32 for x in (a, b, c)):
+        return False
+    rows = b.ndim == 2 and len(over) == 1 and over[0] in ((0, 1) if a.ndim == 2 else (a.ndim - 1,))
+    sums = a.ndim == b.ndim > 2 and over == to == tuple(range(a.ndim - 1))
+    return rows or sums
 
 
 def _product(eqn: Any, given: Sequence[Any]) -> _Product:
-    ((i,), (j,)), _ = eqn.params["dimension_numbers"]
+    (over, to), _ = eqn.params["dimension_numbers"]
     factors = []
-    for x, swapped in zip(given, (i == 0, j == 1), strict=True):
-        factors.append((x.matrix, not swapped) if isinstance(x, _Turned) else (_made(x), swapped))
+    for x, axes, first in zip(given, (over, to), (True, False), strict=True):
+        if isinstance(x, _Turned):
+            factors.append((x.matrix, (axes[0] == 0) != first))
+            continue
+        x = _made(x)
+        swapped = (axes[0] == 0) == first
+        factors.append((x.reshape(-1, x.shape[-1]) if x.ndim > 2 else x, swapped))
     return _Product(factors)

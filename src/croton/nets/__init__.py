@@ -1,6 +1,5 @@
 """Whole neural networks in one line, as theanets had them, on croton's expressions."""
 
-from croton.native.library import prepare
 from croton.nets import (
     activations,
     convolution,
@@ -45,6 +44,3 @@ __all__ = [
     "regularizers",
     "util",
 ]
-
-# While the first network is described, its kernels are compiled.
-prepare()

@@ -23,7 +23,8 @@ from croton.graph.core import SharedVariable, Variable
 from croton.graph.walk import toposort
 from croton.loop.op import Scan
 from croton.native.fuse import fused
-from croton.native.products import with_products
+from croton.native.library import ready
+from croton.native.products import LoopLeft, with_products
 from croton.nets.training.data import Block, Dataset, pick
 from croton.settings import config
 from croton.sparse.value import Sparse
@@ -63,38 +64,68 @@ class Steps:
         self.errors: list[Any] = []
         #: How often the loop has been traced: once for each combination of shapes.
         self.traces = 0
-        self._run = jax.jit(self._loop, static_argnums=(6, 7), keep_unused=True)
-        self._programs: dict[Any, Any] = {}
+        self._run = jax.jit(self._loop, static_argnums=(6, 7, 8), keep_unused=True)
+        self._programs: dict[Any, tuple[Any, Mesh | None]] = {}
 
     def __call__(self, arguments: list[Any], axis: int, mesh: Mesh | None = None) -> Carry:
         """The carry after the steps from ``first`` to ``last``: (arrays, order, first, last, fixed values, carry).
 
-        With a ``mesh`` the examples of each minibatch are divided over its devices.
+        With a ``mesh`` the examples of each minibatch are divided over its devices, where no kernel runs the loops.
         """
         key = (axis, mesh, *[(a.shape, str(a.dtype)) for a in jax.tree.leaves(arguments) if hasattr(a, "shape")])
-        program = self._programs.get(key)
-        if program is None:
+        if key not in self._programs:
             if len(self._programs) >= config.structures_kept:
                 self._programs.pop(next(iter(self._programs)))
-            with dividing(mesh):
-                lowered = self._run.lower(*arguments, axis, mesh)
-            program = self._programs[key] = compiled(lowered)
-        carry: Carry = program(*arguments)
+            self._programs[key] = self._made(arguments, axis, mesh)
+        program, over = self._programs[key]
+        carry: Carry
+        if over is None:
+            carry = jax.block_until_ready(program(*arguments))
+        else:
+            carry = at_home(program(*everywhere(over, arguments)))
         return carry
 
-    def _loop(
-        self, arrays: Any, order: Any, first: Any, last: Any, fixed: Any, carry: Carry, axis: int, mesh: Mesh | None
-    ) -> Carry:
-        self.traces += 1
+    def _made(self, arguments: list[Any], axis: int, mesh: Mesh | None) -> tuple[Any, Mesh | None]:
+        """The program, and over which devices it divides examples."""
+        lowered, over = self._lowered(arguments, axis, mesh)
+        program = compiled(lowered)
+        if not ready():
+            # There is a compiler that made the kernels, and cannot make a loop: XLA makes it.
+            self._run.clear_cache()  # type: ignore[attr-defined]
+            lowered, over = self._lowered(arguments, axis, mesh)
+            program = compiled(lowered)
+        return program, over
 
+    def _lowered(self, arguments: list[Any], axis: int, mesh: Mesh | None) -> tuple[Any, Mesh | None]:
+        try:
+            return self._run.lower(*arguments, axis, None, mesh is not None), None
+        except LoopLeft:
+            assert mesh is not None
+            with dividing(mesh):
+                return self._run.lower(*everywhere(mesh, arguments), axis, mesh, False), mesh
+
+    def _loop(
+        self,
+        arrays: Any,
+        order: Any,
+        first: Any,
+        last: Any,
+        fixed: Any,
+        carry: Carry,
+        axis: int,
+        mesh: Mesh | None,
+        whole: bool,
+    ) -> Carry:
         def body(k: Any, carry: Carry) -> Carry:
             rows = jax.lax.dynamic_index_in_dim(order, k, keepdims=False)
             batch = [pick(a, rows, k, axis) for a in arrays]
             if mesh is None:
-                return with_products(self._step, batch, fixed, carry)
+                return with_products(self._step, batch, fixed, carry, whole=whole)
             return held_whole(mesh, self._step([divided(mesh, a, axis) for a in batch], fixed, carry))
 
-        return jax.lax.fori_loop(first, last, body, carry)
+        carry = jax.lax.fori_loop(first, last, body, carry)
+        self.traces += 1
+        return carry
 
     def _step(self, batch: Sequence[Any], fixed: Any, carry: Carry) -> Carry:
         lists = (carry.params, carry.states, fixed)
@@ -246,11 +277,7 @@ class Pass:
             table = _rounded(block.table) if block.lasting else block.table
             whole = not self._divides or any(isinstance(a, Sparse) for a in block.arrays)
             mesh = None if whole else mesh_for(block.order.shape[1])
-            arguments = [arrays, table, first, last, _values(self._fixed), carry]
-            if mesh is None:
-                carry = jax.block_until_ready(self.steps(arguments, block.axis))
-            else:
-                carry = at_home(self.steps(everywhere(mesh, arguments), block.axis, mesh))
+            carry = self.steps([arrays, table, first, last, _values(self._fixed), carry], block.axis, mesh)
         if (failed := int(carry.failed)) >= 0:
             raise self.steps.errors[failed]()
         return carry

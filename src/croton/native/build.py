@@ -1,0 +1,158 @@
+"""Libraries of C++, compiled in the background while Python goes on, once for all processes.
+
+Nothing here imports JAX: the kernels' compilation begins before that takes its second.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import importlib.util
+import logging
+import os
+import shutil
+import stat
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from threading import Lock, Thread
+
+from croton.cache import own_folder, processor
+
+log = logging.getLogger("croton")
+
+# The environment variable that says no: "0", "no", "off".
+VARIABLE = "CROTON_NATIVE"
+SOURCE = Path(__file__).with_name("kernels.cc")
+FLAGS = (
+    *("-std=c++17", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"),
+    *("-fPIC", "-shared", "-w"),
+)
+# For this processor, where the library's name tells one processor from another.
+NATIVE = ("-march=native",) if os.path.exists("/proc/cpuinfo") else ()
+
+
+def refused() -> bool:
+    """Whether somebody has said that no kernels shall be used."""
+    return os.environ.get(VARIABLE, "").lower() in ("0", "no", "off")
+
+
+class Build:
+    """A library that is being opened, or compiled first where no process has done it before.
+
+    A process that ends sooner waits for it.
+    """
+
+    def __init__(self, name: str, source: str) -> None:
+        self._library: ctypes.CDLL | None = None
+        self._thread = Thread(target=self._run, args=(name, source), name="croton-kernels")
+        self._thread.start()
+
+    def library(self) -> ctypes.CDLL | None:
+        """The library, waited for; None where there cannot be one."""
+        self._thread.join()
+        return self._library
+
+    def _run(self, name: str, source: str) -> None:
+        place = _place(name, source)
+        if place is None:
+            log.info("there is no folder to keep croton's kernels in: XLA's are used, which are slower")
+            return
+        self._library = _opened(place) if _own(place) else None
+        if self._library is None and _compiled(source, place):
+            self._library = _opened(place)
+
+
+_builds: dict[tuple[str, str], Build] = {}
+_guard = Lock()
+
+
+def build(name: str, source: str) -> Build:
+    """The library of this source: one build in a process."""
+    with _guard:
+        if (name, source) not in _builds:
+            _builds[name, source] = Build(name, source)
+        return _builds[name, source]
+
+
+def kernels() -> Build:
+    """The library of ``kernels.cc``."""
+    return build("kernels", SOURCE.read_text(encoding="utf-8"))
+
+
+def prepare() -> None:
+    """Begin with the kernels, so that they are there when they are needed."""
+    if not refused():
+        kernels()
+
+
+def _place(name: str, source: str) -> Path | None:
+    """Where the library of this source is, or is to be; None where none can be kept."""
+    folder = own_folder() if os.name == "posix" else None
+    made_of = f"{source} {FLAGS} {NATIVE} {version('jax')} {version('jaxlib')} {processor()}"
+    digest = hashlib.sha256(made_of.encode()).hexdigest()[:16]
+    return None if folder is None else folder.resolve() / f"{name}-{digest}.so"
+
+
+def _own(place: Path) -> bool:
+    """Whether there is a file that nobody else can have written."""
+    try:
+        known = place.lstat()
+    except OSError:
+        return False
+    others = stat.S_IWGRP | stat.S_IWOTH
+    return stat.S_ISREG(known.st_mode) and known.st_uid == os.getuid() and not known.st_mode & others
+
+
+def _opened(place: Path) -> ctypes.CDLL | None:
+    try:
+        library = ctypes.CDLL(str(place))
+        os.utime(place)  # what is used stays when the folder is pruned
+    except OSError as error:
+        log.warning("croton's kernels in %s cannot be loaded: %s", place, error)
+        return None
+    return library
+
+
+def compiler() -> list[str] | None:
+    """The command of the C++ compiler; None where there is none."""
+    said = os.environ.get("CXX", "").split()
+    if said:
+        return said
+    found = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
+    return [found] if found else None
+
+
+def _headers() -> Path:
+    """The folder of XLA's headers, as ``jax.ffi.include_dir()`` tells it."""
+    spec = importlib.util.find_spec("jaxlib")
+    assert spec is not None and spec.submodule_search_locations
+    return Path(spec.submodule_search_locations[0], "include")
+
+
+def _compiled(source: str, place: Path) -> bool:
+    """Compile a library and put it there whole, or say why not."""
+    command = compiler()
+    if command is None:
+        log.info("there is no C++ compiler to make croton's kernels with: XLA's are used, which are slower")
+        return False
+    made = place.with_name(f"building-{os.getpid()}-{place.name}")
+    options = [*FLAGS, *NATIVE, f"-I{_headers()}", "-x", "c++", "-", "-o", str(made)]
+    try:
+        # In a session of its own: Ctrl-C is for the program that is waiting, not for the compiler.
+        run = subprocess.run([*command, *options], input=source.encode(), capture_output=True, start_new_session=True)
+        if run.returncode == 0:
+            os.replace(made, place)
+            return True
+        told = run.stderr.decode(errors="replace").strip().split("\n")[-1]
+    except OSError as error:
+        told = str(error)
+    finally:
+        made.unlink(missing_ok=True)
+    log.warning(
+        "%s cannot compile croton's kernels, so XLA's are used, which are slower; %s=0 ends this message: %s",
+        command[0],
+        VARIABLE,
+        told,
+    )
+    return False
