@@ -117,3 +117,32 @@ def test_several_devices_have_no_kernels():
     with dividing(mesh_for(64)):
         text, _ = program(lambda a, b: a @ b, a, b)
     assert "croton" not in text
+
+
+@pytest.mark.parametrize(("shape", "there"), [((7, 100, 128), True), ((4000, 17), True), ((20, 30), False)])
+def test_sums_over_all_axes_but_the_last(shape, there):
+    (a,) = matrices(shape)
+    over = tuple(range(a.ndim - 1))
+    text, found = program(lambda a: a.sum(over), a)
+    assert ("croton_sums" in text) == there
+    np.testing.assert_allclose(found, a.astype("float64").sum(over), atol=1e-4)
+
+
+@pytest.mark.parametrize("axes", [(1, 2), (0,), (2,)])
+def test_other_sums_are_left_to_xla(axes):
+    (a,) = matrices((40, 50, 60))
+    text, found = program(lambda a: a.sum(axes), a)
+    assert "croton_sums" not in text
+    np.testing.assert_allclose(found, a.astype("float64").sum(axes), atol=1e-4)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_products_of_stacks(turned):
+    """Rows of several axes times a matrix, and the sum over them of products."""
+    a, b, c = matrices((6, 50, 70), (40, 70) if turned else (70, 40), (6, 50, 40))
+    first = lambda a, b, c: jax.numpy.tensordot(a, b.T if turned else b, 1)  # noqa: E731
+    second = lambda a, b, c: jax.numpy.tensordot(a, c, ((0, 1), (0, 1)))  # noqa: E731
+    for function in (first, second):
+        text, found = program(function, a, b, c)
+        assert "croton_product" in text
+        close(found, function(*double(a, b, c)))

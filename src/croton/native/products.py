@@ -19,6 +19,8 @@ from croton.native.loops import looped
 # A product of fewer multiplications is left to XLA, and one with a sum over so few terms, or that is so narrow.
 LEAST = 1 << 15
 TERMS, NARROW = 32, 8
+# A sum of fewer numbers is left to XLA.
+SUMMED = 1 << 16
 # The numbers of a right factor that a pass keeps beside it at most.
 CACHED = 1 << 16
 
@@ -133,6 +135,8 @@ def _other(eqn: Any, values: Sequence[Any], whole: bool) -> list[Any]:
     of, name = inner(eqn), eqn.primitive.name
     if of is not None:
         return _run(of.jaxpr, of.consts, values, whole)
+    if _sums(eqn) and usable():
+        return [jax.ffi.ffi_call("croton_sums", _kind(eqn.outvars[0]))(*values, code=np.array([], "int32"))]
     if name == "scan" and (results := looped(eqn, values)) is not None:
         return results
     if name in ("scan", "while"):
@@ -144,8 +148,20 @@ def _other(eqn: Any, values: Sequence[Any], whole: bool) -> list[Any]:
 
 
 def _with_products(closed: Any) -> Any:
-    kinds = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in closed.jaxpr.invars]
+    kinds = [_kind(v) for v in closed.jaxpr.invars]
     return jax.make_jaxpr(lambda *a: _run(closed.jaxpr, closed.consts, a))(*kinds)
+
+
+def _kind(v: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype)
+
+
+def _sums(eqn: Any) -> bool:
+    """Whether this is a large sum over all axes but the last."""
+    if eqn.primitive.name != "reduce_sum":
+        return False
+    x = eqn.invars[0].aval
+    return x.dtype == np.float32 and x.size >= SUMMED and eqn.params["axes"] == tuple(range(x.ndim - 1)) != ()
 
 
 def _turns(eqn: Any) -> bool:
