@@ -154,6 +154,38 @@ def test_masks_counts_and_numbers():
     same(function, x, u, h, mask, rate)
 
 
+def test_two_stacks_that_begin_alike():
+    """They are one array to XLA, and each is written over in part."""
+    x, u, h, begun = arrays((T, B, N), (N, N), (B, N), (T + 2, B, N))
+
+    def function(x, u, h, begun):
+        def step(carry, row):
+            k, h, one, other = carry
+            h = jnp.tanh(row + h @ u)
+            one, other = (lax.dynamic_update_index_in_dim(s, h * f, k, 0) for s, f in ((one, 2), (other, 3)))
+            return (k + 1, h, one, other), None
+
+        return lax.scan(step, (jnp.int64(1), h, begun, begun), x)[0], begun.sum()
+
+    same(function, x, u, h, begun)
+
+
+@pytest.mark.parametrize("inner", [1, N])
+def test_stacks_whose_rows_are_not_examples(inner):
+    """A matrix for each step, as high as there are examples."""
+    table, h = arrays((T, B, inner), (B, B))
+
+    def function(table, h):
+        def step(carry, _):
+            k, h = carry
+            column = lax.dynamic_index_in_dim(table, k, keepdims=False)[:, 0]
+            return (k + 1, jnp.tanh(h + column[None, :])), None
+
+        return lax.scan(step, (jnp.int64(0), h), None, length=T)[0]
+
+    same(function, table, h, fits=False)
+
+
 def test_carries_change_places():
     x, u, a, b = arrays((T, B, N), (N, N), (B, N), (B, N))
 
@@ -170,6 +202,7 @@ MIXING = {
     "some examples": lambda h, u: jnp.concatenate([h[:1], h[1:] @ u]),
     "a sum over units": lambda h, u: h / h.sum(1, keepdims=True),
     "a matrix that changes": lambda h, u: h @ (u * h[0, 0]),
+    "a product over two axes": lambda h, u: h + jnp.tensordot(h, h),
     "what has no name in C": lambda h, u: lax.erf_inv(jnp.tanh(h)),
 }
 

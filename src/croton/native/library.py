@@ -62,19 +62,18 @@ def compiled_loop(source: str) -> tuple[int, int]:
 
 
 def ready() -> bool:
-    """Wait for the loops of what was traced: whether they are there. If not, nothing uses kernels from now on."""
+    """Wait for the loops of what was traced: whether all are there. If one is not, nothing uses kernels from now on."""
     global _broken
-    fine = True
     with _guard:
-        while _awaited:
-            source, name = _awaited.popitem()
+        for source, name in list(_awaited.items()):
             loop, known = build("loop", source).library(), _load()
             if loop is None or known is None:
-                fine, _broken = False, True
+                _broken = True
             else:
                 known.croton_add_loop(*name, loop.loop)
                 _known.add(source)
-    return fine
+            del _awaited[source]
+        return not _broken
 
 
 @cache

@@ -111,13 +111,18 @@ class Unfit(Exception):
 
 @dataclass(frozen=True)
 class Count:
-    """A whole number or truth that is the same for all examples: in C, and what is added to it."""
+    """A whole number or truth that is the same for all examples: a variable of C, or 0, and what is added to it."""
 
     base: str
     plus: int = 0
 
     def __str__(self) -> str:
         return f"({self.base} + {self.plus})" if self.plus else self.base
+
+    @property
+    def known(self) -> bool:
+        """Whether it is a number that is known."""
+        return self.base == "0"
 
 
 @dataclass(frozen=True)
@@ -239,7 +244,7 @@ def looped(eqn: Any, values: Sequence[Any]) -> list[Any] | None:
         return None
     name = compiled_loop(loop.source)
     rights = [number for right in loop.rights for number in right]
-    head = [*name, loop.rows, eqn.params["length"], loop.room, loop.work, len(loop.rights), *rights]
+    head = [*name, loop.rows, eqn.params["length"], loop.room, min(loop.work, 1 << 30), len(loop.rights), *rights]
     kinds = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in eqn.outvars]
     call = jax.ffi.ffi_call("croton_scan", kinds, input_output_aliases=loop.aliases)
     given = [np.float32(0) if k in loop.unread else x for k, x in enumerate(values)]
@@ -257,6 +262,8 @@ class _Loop:
 
     def __init__(self, params: Any, starts: Sequence[Any]) -> None:
         closed = params["jaxpr"]
+        if closed.jaxpr.effects:
+            raise Unfit("a step does more than compute")
         kinds = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in closed.jaxpr.invars]
         flat = jax.make_jaxpr(lambda *a: inlined(closed.jaxpr, closed.consts, a))(*kinds)
         self.jaxpr, self.more = flat.jaxpr, list(flat.consts)
@@ -346,7 +353,7 @@ class _Loop:
         """Where the step's results go."""
         for k, v in enumerate(self.jaxpr.outvars):
             place = len(self.jaxpr.invars) + len(self.more) + k
-            given = self._read(v)
+            given, role = self._read(v), self._role(v)
             old = self.env[self.jaxpr.invars[self.consts + k]] if k < self.carried else None
             if isinstance(old, Count) and isinstance(given, Count):
                 self.once.append(f"const long next{k} = {given};")
@@ -361,7 +368,7 @@ class _Loop:
             elif isinstance(old, Row):
                 self._put(given, Row(old.width, f"new{k}", old.width))
                 self.last.append(f"float* const swap{k} = old{k}; old{k} = new{k}; new{k} = swap{k};")
-            elif k >= self.carried and (role := self._role(v)) is not None and self._own(role):
+            elif k >= self.carried and role is not None and self._own(role) and v.aval.dtype == np.float32:
                 self._put(given, self._row_of_step(place, role))
             else:
                 raise Unfit(f"{v.aval.str_short()} is a result of a step")
@@ -425,7 +432,7 @@ class _Loop:
         value = np.asarray(v.val)
         if value.shape != ():
             raise Unfit("an array stands in the step")
-        return Number(_number(float(value))) if value.dtype.kind == "f" else Count(str(int(value)))
+        return Number(_number(float(value))) if value.dtype.kind == "f" else Count("0", int(value))
 
     def _add(self, eqn: Any) -> None:
         given = [self._read(v) for v in eqn.invars]
@@ -443,8 +450,8 @@ class _Loop:
     def _number(self, eqn: Any, given: Sequence[Any]) -> Any:
         """What is the same for all examples."""
         name, kind = eqn.primitive.name, eqn.outvars[0].aval.dtype
-        if name in ("add", "sub") and all(isinstance(x, Count) for x in given) and given[1].base.lstrip("-").isdigit():
-            return Count(given[0].base, given[0].plus + (1 if name == "add" else -1) * int(given[1].base))
+        if name in ("add", "sub") and all(isinstance(x, Count) for x in given) and given[1].known:
+            return replace(given[0], plus=given[0].plus + (given[1].plus if name == "add" else -given[1].plus))
         whole = kind.kind in "bi"
         if not (whole or kind == np.float32) or any(not isinstance(x, Count | Number) for x in given):
             raise Unfit(f"{name} of {', '.join(v.aval.str_short() for v in eqn.invars)}")
@@ -521,7 +528,7 @@ class _Loop:
 
     def _slice(self, eqn: Any, given: Sequence[Any]) -> list[Row]:
         """A row of a stack."""
-        stack, view = self._of_stack(given[0], given[1:], eqn.outvars[0].aval.shape)
+        stack, view = self._of_stack(eqn, given[0], given[1:], eqn.outvars[0].aval.shape)
         for write in reversed(stack.writes[: view.writes]):
             if (write.step, write.column, write.width) == (view.step, view.column, view.width):
                 assert write.row is not None
@@ -531,22 +538,22 @@ class _Loop:
         view.time = max([-2, *[w.time for w in stack.writes[: view.writes]]])
         return [view]
 
-    def _of_stack(self, version: Any, at: Sequence[Any], shape: Sequence[int]) -> tuple[Stack, View]:
+    def _of_stack(self, eqn: Any, version: Any, at: Sequence[Any], shape: Sequence[int]) -> tuple[Stack, View]:
         if not isinstance(version, Version) or len(shape) != 3 or not all(isinstance(x, Count) for x in at):
             raise Unfit("a step reads what is no stack")
         stack, (step, example, column) = version.stack, at
-        rows = self.rows
-        if shape[0] != 1 or shape[1] != rows or example != Count("0") or not column.base.isdigit() or column.plus:
+        own = (eqn.invars[0], 1) in self.examples or self.rows == 1
+        if not own or shape[:2] != (1, self.rows) or example != Count("0") or not column.known:
             raise Unfit("a step reads some of the examples, or several steps")
-        width, first = shape[2], int(column.base)
-        if first + width > stack.width:
+        width, first = shape[2], column.plus
+        if not 0 <= first <= stack.width - width:
             raise Unfit("a step reads beyond the last column")
         begin = f"{stack.at} + (within({step}, {stack.length}) * rows + first) * {stack.width} + {first}"
         return stack, View(width, begin, stack.width, stack=stack, writes=version.writes, step=step, column=first)
 
     def _update(self, eqn: Any, given: Sequence[Any]) -> list[Version]:
         """Write a row of a stack."""
-        stack, view = self._of_stack(given[0], given[2:], eqn.invars[1].aval.shape)
+        stack, view = self._of_stack(eqn, given[0], given[2:], eqn.invars[1].aval.shape)
         if stack.carried is None or view.writes != len(stack.writes) or any(_meet(w, view) for w in stack.writes):
             raise Unfit("a step writes to what is kept")
         view.row = self._put(given[1], view)
@@ -555,14 +562,14 @@ class _Loop:
         return [Version(stack, view.writes + 1)]
 
     def _product(self, eqn: Any, given: Sequence[Any]) -> list[Row]:
-        ((i,), (j,)), batch = eqn.params["dimension_numbers"]
+        (over, to), batch = eqn.params["dimension_numbers"]
         left, right = given
         a = eqn.invars[0].aval
-        if not isinstance(right, Matrix) or batch != ((), ()) or i != a.ndim - 1 or a.dtype != np.float32:
+        if not isinstance(right, Matrix) or batch != ((), ()) or over != (a.ndim - 1,) or len(to) != 1:
             raise Unfit("a product is not of rows and a matrix that stays the same")
         if not isinstance(left, Row) or left.across == 0 or left.truth or not self._own(self._role(eqn.invars[0])):
             left = self._result(ROWWISE["copy"], [left], a.shape[-1])
-        self.rights.append((right.place, int(right.turned != (j == 1))))
+        self.rights.append((right.place, int(right.turned != (to == (1,)))))
         width = self._width(eqn.outvars[0])
         self.work += a.shape[-1] * width
         product = Product(
@@ -670,8 +677,8 @@ def _meet(a: View, b: View) -> bool:
 
 def _number(value: float) -> str:
     if math.isfinite(value):
-        return f"{float(np.float32(value)).hex()}f"
-    return "NAN" if math.isnan(value) else f"{'-' * (value < 0)}INFINITY"
+        return f"({float(np.float32(value)).hex()}f)"
+    return "NAN" if math.isnan(value) else f"({'-' * (value < 0)}INFINITY)"
 
 
 def _in_c(eqn: Any, table: dict[str, str]) -> str:

@@ -23,7 +23,7 @@ from croton.graph.core import SharedVariable, Variable
 from croton.graph.walk import toposort
 from croton.loop.op import Scan
 from croton.native.fuse import fused
-from croton.native.library import ready
+from croton.native.library import ready, wanted
 from croton.native.products import LoopLeft, with_products
 from croton.nets.training.data import Block, Dataset, pick
 from croton.settings import config
@@ -87,9 +87,10 @@ class Steps:
 
     def _made(self, arguments: list[Any], axis: int, mesh: Mesh | None) -> tuple[Any, Mesh | None]:
         """The program, and over which devices it divides examples."""
+        native = wanted()
         lowered, over = self._lowered(arguments, axis, mesh)
         program = compiled(lowered)
-        if not ready():
+        if native and not ready():
             # There is a compiler that made the kernels, and cannot make a loop: XLA makes it.
             self._run.clear_cache()  # type: ignore[attr-defined]
             lowered, over = self._lowered(arguments, axis, mesh)
