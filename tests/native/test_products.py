@@ -128,6 +128,19 @@ def test_sums_over_all_axes_but_the_last(shape, there):
     np.testing.assert_allclose(found, a.astype("float64").sum(over), atol=1e-4)
 
 
+@pytest.mark.parametrize("shape", [(1 << 20, 1), (1 << 18, 16), (300, 300)])
+def test_long_sums_keep_their_digits(shape):
+    text, found = program(lambda a: a.sum(0), np.full(shape, 0.1, "float32"))
+    assert "croton_sums" in text
+    np.testing.assert_allclose(found, np.float64(np.float32(0.1)) * shape[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("one", "other"), [((70,), (70, 40)), ((3, 4, 0), (0, 5)), ((0, 40), (40, 50))])
+def test_products_of_vectors_and_of_nothing(one, other):
+    a, b = matrices(one, other)
+    close(program(lambda a, b: jax.numpy.tensordot(a, b, 1), a, b)[1], np.tensordot(*double(a, b), 1))
+
+
 @pytest.mark.parametrize("axes", [(1, 2), (0,), (2,)])
 def test_other_sums_are_left_to_xla(axes):
     (a,) = matrices((40, 50, 60))

@@ -13,6 +13,7 @@ import os
 import shutil
 import stat
 import subprocess
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock, Thread
@@ -75,6 +76,7 @@ def build(name: str, source: str) -> Build:
         return _builds[name, source]
 
 
+@cache
 def kernels() -> Build:
     """The library of ``kernels.cc``."""
     return build("kernels", SOURCE.read_text(encoding="utf-8"))

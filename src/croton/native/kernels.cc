@@ -508,21 +508,29 @@ extern "C" XLA_FFI_Error* croton_rows(Frame* frame) {
 
 // --- sums ---
 
-// array -> the sums over all axes but the last: those of eight parts of the rows at most, and their sum
+// array -> the sums over all axes but the last: those of 32 rows at a time, added up in double precision for eight parts of
+// the rows at most, and their sum
 extern "C" XLA_FFI_Error* croton_sums(Frame* frame) {
   return called(frame, [=] {
     Array from = argument(frame, 0), to = result(frame, 0);
     const Index n = to.size, rows = n ? from.size / n : 0, count = max(1, min(rows / 32, 8));
-    std::vector<float> others((count - 1) * n);
-    memset(to.at, 0, n * sizeof(float));
+    std::vector<double> sums(count * n);
+    std::vector<float> some(count * n);
     shared(frame, count, [&](Index piece) {
-      float* sum = piece ? others.data() + (piece - 1) * n : to.at;
-      for (Index i = piece * rows / count; i < (piece + 1) * rows / count; i++)
+      double* all = sums.data() + piece * n;
+      float* sum = some.data() + piece * n;
+      for (Index i = piece * rows / count, last = (piece + 1) * rows / count; i < last;) {
+        memset(sum, 0, n * sizeof(float));
+        for (Index next = min(last, i + 32); i < next; i++)
 #pragma GCC ivdep
-        for (Index j = 0; j < n; j++) sum[j] += from.at[i * n + j];
+          for (Index j = 0; j < n; j++) sum[j] += from.at[i * n + j];
+        for (Index j = 0; j < n; j++) all[j] += sum[j];
+      }
     });
-    for (Index piece = 1; piece < count; piece++)
-      for (Index j = 0; j < n; j++) to.at[j] += others[(piece - 1) * n + j];
+    for (Index j = 0; j < n; j++) {
+      for (Index piece = 1; piece < count; piece++) sums[j] += sums[piece * n + j];
+      to.at[j] = float(sums[j]);
+    }
   });
 }
 

@@ -27,7 +27,7 @@ KERNELS = (
 _known: set[str] = set()
 _awaited: dict[str, tuple[int, int]] = {}
 _broken = False
-_guard = threading.RLock()
+_guard = threading.Lock()
 
 
 def wanted() -> bool:
@@ -43,8 +43,7 @@ def usable() -> bool:
     To be asked when there is something for them to do: it waits for their compilation, which takes two seconds, if no
     process before has done it.
     """
-    with _guard:
-        return wanted() and _load() is not None
+    return wanted() and _load() is not None
 
 
 def compiled_loop(source: str) -> tuple[int, int]:
@@ -64,23 +63,27 @@ def compiled_loop(source: str) -> tuple[int, int]:
 def ready() -> bool:
     """Wait for the loops of what was traced: whether all are there. If one is not, nothing uses kernels from now on."""
     global _broken
-    with _guard:
-        for source, name in list(_awaited.items()):
-            loop, known = build("loop", source).library(), _load()
+    for source, name in list(_awaited.items()):
+        loop, known = build("loop", source).library(), _load()
+        with _guard:
             if loop is None or known is None:
                 _broken = True
-            else:
+            elif source not in _known:
                 known.croton_add_loop(*name, loop.loop)
                 _known.add(source)
-            del _awaited[source]
-        return not _broken
+            _awaited.pop(source, None)
+    return not _broken
+
+
+def _load() -> ctypes.CDLL | None:
+    # Waited for without the lock, which a process that is forked meanwhile would find taken.
+    library = kernels().library()
+    with _guard:
+        return None if library is None else _registered(library)
 
 
 @cache
-def _load() -> ctypes.CDLL | None:
-    library = kernels().library()
-    if library is None:
-        return None
+def _registered(library: ctypes.CDLL) -> ctypes.CDLL | None:
     try:
         for name in KERNELS:
             jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(getattr(library, name)), platform="cpu")

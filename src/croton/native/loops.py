@@ -40,7 +40,7 @@ ROWWISE = {
 COUNTING = {
     **{name: WRITTEN[name] for name in ("add", "sub", "mul", "neg", "lt", "le", "gt", "ge", "eq", "ne", "select_n")},
     **{name: ROWWISE[name] for name in ("and", "or")},
-    "rem": "{0} % {1}",
+    "rem": "{1} == 0 ? {0} : {1} == -1 ? 0 : {0} % {1}",
 }
 # tanh is the quotient of polynomials that Eigen has; exp sums a series around the nearest whole power of 2.
 LOOP = """#include <math.h>
@@ -273,8 +273,8 @@ class _Loop:
         self.eqns = _live(self.jaxpr)
         self.examples = _examples(self.jaxpr, self.eqns, self.consts, self.carried)
         self.rows = next((v.aval.shape[k] for v, k in self.examples), 1)
-        self.factors = {eqn.invars[1] for eqn in self.eqns if eqn.primitive.name == "dot_general"}
-        self.factors |= {eqn.invars[0] for eqn in self.eqns if eqn.outvars[0] in self.factors}
+        self.factors = {eqn.invars[1] for eqn in self._all("dot_general") if isinstance(eqn.invars[1], Var)}
+        self.factors |= {eqn.invars[0] for eqn in self._all("transpose") if eqn.outvars[0] in self.factors}
         self.env: dict[Any, Any] = {}
         self.rights: list[tuple[int, int]] = []
         self.computed: list[Result | Product] = []
@@ -295,6 +295,9 @@ class _Loop:
         body = [*self.once, *self._written(), *self.last]
         begin, step, end = map("\n".join, (self.begin, body, self.end))
         self.source = LOOP.format(begin=begin, body=step, end=end)
+
+    def _all(self, name: str) -> list[Any]:
+        return [eqn for eqn in self.eqns if eqn.primitive.name == name]
 
     # --- arguments and results ---
 
@@ -331,7 +334,7 @@ class _Loop:
         return Row(width, f"(float*)at[{place}]" + f" + first * {width}" * own, width * own)
 
     def _scalar(self, v: Any, place: int, carried: bool) -> Any:
-        types = {"int64": "long", "int32": "int", "bool": "bool", "float32": "float"}
+        types = {"int64": "long", "bool": "bool", "float32": "float"}
         kind = types.get(str(v.aval.dtype))
         if kind is None or (carried and kind != "long"):
             return None
@@ -362,9 +365,6 @@ class _Loop:
             elif isinstance(old, Version) and isinstance(given, Version):
                 if given.stack is not old.stack or given.writes != len(old.stack.writes):
                     raise Unfit("a stack is carried to another place")
-                if self._filled(k, old.stack):
-                    self.unread.add(self.consts + k)
-                    del self.aliases[self.consts + k]
             elif isinstance(old, Row):
                 self._put(given, Row(old.width, f"new{k}", old.width))
                 self.last.append(f"float* const swap{k} = old{k}; old{k} = new{k}; new{k} = swap{k};")
@@ -372,15 +372,21 @@ class _Loop:
                 self._put(given, self._row_of_step(place, role))
             else:
                 raise Unfit(f"{v.aval.str_short()} is a result of a step")
+        for k, v in enumerate(self.jaxpr.invars[self.consts : self.consts + self.carried]):
+            old = self.env[v]
+            if isinstance(old, Version) and self._filled(k, old.stack):
+                self.unread.add(self.consts + k)
+                del self.aliases[self.consts + k]
 
     def _filled(self, k: int, stack: Stack) -> bool:
-        """Whether the steps write every number of a stack, and read none that they have not written."""
+        """Whether the steps write every number of a stack, and read none but those of the row they have written."""
         steps = {w.step for w in stack.writes}
         if self.jaxpr.outvars[k].aval.shape[0] != self.length or len(steps) != 1:
             return False
         if sum(w.width for w in stack.writes) != stack.width:
             return False
-        if any(isinstance(x, View) and x.stack is stack and x.writes < len(stack.writes) for x in self._all_read()):
+        read = [x for c in self.computed for x in _read_by(c) if isinstance(x, View) and x.stack is stack]
+        if any(x.writes < len(stack.writes) or x.step not in steps for x in read):
             return False
         [step] = steps
         for i, v in enumerate(self.jaxpr.outvars[: self.carried]):
@@ -390,9 +396,6 @@ class _Loop:
                 first = int(self.starts[place]) + step.plus
                 return (by, first) in ((1, 0), (-1, self.length - 1))
         return False
-
-    def _all_read(self) -> list[Any]:
-        return [x for c in self.computed for x in _read_by(c)]
 
     def _own(self, role: tuple[int, bool] | None) -> bool:
         return role is not None and (role[1] or self.rows == 1)
@@ -465,7 +468,19 @@ class _Loop:
         kind = eqn.outvars[0].aval.dtype
         if kind not in (np.float32, np.bool_):
             raise Unfit(f"{eqn.primitive.name} is {kind}")
-        return self._result(_in_c(eqn, ROWWISE), given, self._width(eqn.outvars[0]), kind == np.bool_)
+        width, written = self._width(eqn.outvars[0]), _in_c(eqn, ROWWISE)
+        if eqn.primitive.name == "convert_element_type" and kind == np.bool_:
+            written = "{0} != 0"
+        given = [self._wide(x, width) if isinstance(x, Row) else x for x in given]
+        return self._result(written, given, width, kind == np.bool_)
+
+    def _wide(self, x: Row, width: int) -> Row:
+        """A row that is so wide, or one number for each of so many columns."""
+        if x.width == width:
+            return x
+        if x.width != 1:
+            raise Unfit("rows change their length")
+        return replace(self._part(x, 0, 1), width=width, across=0)
 
     def _result(self, written: str, given: Sequence[Any], width: int, truth: bool = False) -> Result:
         time = 0
@@ -483,15 +498,9 @@ class _Loop:
     def _same(self, eqn: Any, given: Sequence[Any]) -> list[Any]:
         """What has the same rows in another shape."""
         [v], [x] = eqn.outvars, given
-        if isinstance(x, Version):
+        if not isinstance(x, Row | Count | Number):
             raise Unfit("a step uses a whole array")
-        if isinstance(x, Row) and x.width != self._width(v):
-            if x.width != 1:
-                raise Unfit("rows change their length")
-            part = self._part(x, 0, 1)
-            part.width, part.across = self._width(v), 0
-            return [part]
-        return [x]
+        return [self._wide(x, self._width(v)) if isinstance(x, Row) else x]
 
     def _columns(self, eqn: Any, given: Sequence[Any]) -> list[Row]:
         """Some of the columns."""
@@ -506,7 +515,10 @@ class _Loop:
         parts = []
         for v, start in zip(eqn.outvars, starts, strict=True):
             cut = [k for k, size in enumerate(v.aval.shape) if size != shape[k]]
-            if cut not in ([], [len(shape) - 1]):
+            if not cut:
+                parts.append(given[0])
+                continue
+            if cut != [len(shape) - 1]:
                 raise Unfit("a step takes some of the examples")
             parts.append(self._part(given[0], start[-1], v.aval.shape[-1]))
         return parts
@@ -542,7 +554,7 @@ class _Loop:
         if not isinstance(version, Version) or len(shape) != 3 or not all(isinstance(x, Count) for x in at):
             raise Unfit("a step reads what is no stack")
         stack, (step, example, column) = version.stack, at
-        own = (eqn.invars[0], 1) in self.examples or self.rows == 1
+        own = (eqn.invars[0], 1) in self.examples or eqn.invars[0].aval.shape[1] == self.rows == 1
         if not own or shape[:2] != (1, self.rows) or example != Count("0") or not column.known:
             raise Unfit("a step reads some of the examples, or several steps")
         width, first = shape[2], column.plus
@@ -565,7 +577,7 @@ class _Loop:
         (over, to), batch = eqn.params["dimension_numbers"]
         left, right = given
         a = eqn.invars[0].aval
-        if not isinstance(right, Matrix) or batch != ((), ()) or over != (a.ndim - 1,) or len(to) != 1:
+        if not isinstance(right, Matrix) or batch != ((), ()) or over != (a.ndim - 1,) or len(to) != 1 or not a.size:
             raise Unfit("a product is not of rows and a matrix that stays the same")
         if not isinstance(left, Row) or left.across == 0 or left.truth or not self._own(self._role(eqn.invars[0])):
             left = self._result(ROWWISE["copy"], [left], a.shape[-1])
@@ -773,4 +785,5 @@ def _pairs(eqn: Any) -> list[tuple[Any, int, Any, int]]:
     others = eqn.invars[1:2] if name == "dynamic_update_slice" else []
     if name in ("dynamic_slice", "slice", "split", "dynamic_update_slice"):
         return [(first, k, v, k) for v in (*outs, *others) for k in range(first.aval.ndim)]
-    return [(v, k, out, k) for v in eqn.invars if v.aval.shape == out.aval.shape for k in range(out.aval.ndim)]
+    alike = [(v, k) for v in eqn.invars if v.aval.ndim == out.aval.ndim for k in range(out.aval.ndim)]
+    return [(v, k, out, k) for v, k in alike if v.aval.shape[k] == out.aval.shape[k]]

@@ -180,7 +180,7 @@ def _multiplies(eqn: Any) -> bool:
     a, b, c = (v.aval for v in (*eqn.invars, *eqn.outvars))
     if batch != ((), ()) or any(x.dtype != np.float32 for x in (a, b, c)):
         return False
-    rows = b.ndim == 2 and len(over) == 1 and over[0] in ((0, 1) if a.ndim == 2 else (a.ndim - 1,))
+    rows = a.ndim >= 2 == b.ndim and len(over) == 1 and over[0] in ((0, 1) if a.ndim == 2 else (a.ndim - 1,))
     sums = a.ndim == b.ndim > 2 and over == to == tuple(range(a.ndim - 1))
     return rows or sums
 
@@ -194,5 +194,5 @@ def _product(eqn: Any, given: Sequence[Any]) -> _Product:
             continue
         x = _made(x)
         swapped = (axes[0] == 0) == first
-        factors.append((x.reshape(-1, x.shape[-1]) if x.ndim > 2 else x, swapped))
+        factors.append((x.reshape(prod(x.shape[:-1]), x.shape[-1]) if x.ndim > 2 else x, swapped))
     return _Product(factors)
