@@ -627,7 +627,8 @@ class _Loop:
             now = [c for c in self.computed if c.time == time]
             for width in dict.fromkeys(c.width for c in now):
                 some = [c for c in now if c.width == width]
-                lines += map(self._multiplied, some) if time % 2 else self._pass(some)
+                # A product that nobody reads has no place.
+                lines += [self._multiplied(c) for c in some if c.begin] if time % 2 else self._pass(some)
         return lines
 
     def _multiplied(self, p: Any) -> str:
