@@ -1,12 +1,15 @@
 """Ctrl-C at any moment leaves every shared value whole: of one call all updates are stored, or none."""
 
 import signal
+import sys
 
+import jax
 import numpy as np
 import pytest
 
 import croton
 from croton.compile import program
+from croton.compile.wide import wide
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +42,31 @@ def test_updates_are_stored_together_though_interrupted(size):
         signal.signal(signal.SIGALRM, before)
     assert interrupted > 30
     assert a.get_value()[0] > 1
+
+
+def test_jax_is_left_as_it_was_though_interrupted():
+    """Of its 64-bit types, which are allowed while a program runs, nothing is left when a call is cut short."""
+    for event in range(400):
+        # A signal arrives where Python next looks for one, which it does as functions begin and end.
+        seen = 0
+
+        def interrupt(frame, kind, _, event=event):
+            nonlocal seen
+            seen += 1
+            if seen == event:
+                raise KeyboardInterrupt
+            return interrupt
+
+        before = sys.gettrace()
+        sys.settrace(interrupt)
+        try:
+            wide(np.zeros)(3)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(before)
+        assert not jax.config.jax_enable_x64
+    assert 0 < seen < event
 
 
 def test_a_consuming_program_puts_off_the_interrupt_until_its_results_are_stored():

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from croton.compile.lower import Lowering, explain
+from croton.compile.wide import wide
 from croton.graph.core import Apply, Constant, SharedVariable, Variable
 from croton.graph.walk import ancestors, needed, toposort
 from croton.tensor.index import Part, _Indexed, slice_bounds
@@ -182,6 +183,7 @@ class HostPlan:
         }
 
 
+@wide
 def _abstract_shape(v: Variable, edge: Sequence[Variable], leaves: Any, settled: Any, bounds: Any) -> tuple[int, ...]:
     def compute(*values: Any) -> Any:
         lowering = Lowering(bounds, settled)
@@ -189,9 +191,8 @@ def _abstract_shape(v: Variable, edge: Sequence[Variable], leaves: Any, settled:
         lowering.evaluate([v], env)
         return env[v]
 
-    with jax.enable_x64(True):
-        structs = [jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), leaves[e]) for e in edge]
-        return jax.eval_shape(compute, *structs).shape
+    structs = [jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), leaves[e]) for e in edge]
+    return jax.eval_shape(compute, *structs).shape
 
 
 def _kinds(

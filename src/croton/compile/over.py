@@ -11,16 +11,18 @@ import numpy as np
 
 from croton.compile.program import Program, raise_failed, store, turn
 from croton.compile.signals import hear
+from croton.compile.wide import wide
 from croton.sparse.types import SparseType
 
 
+@wide
 def run_over(
     program: Program, filters: Sequence[Callable[[Any], np.ndarray]], sequences: Sequence[Any], name: str
 ) -> list[np.ndarray]:
     """The stacked outputs of the calls whose arguments the sequences give, updates carried from each to the next."""
     _refuse_sparse(program, name)
     columns = _columns(filters, sequences, name)
-    with turn, jax.enable_x64(True):
+    with turn:
         if program.eager:
             return _one_by_one(program, columns)
         runs = _runs(program, columns)

@@ -24,6 +24,7 @@ from croton.compile.monitor import MonitoredLowering
 from croton.compile.nanguard import GuardedLowering
 from croton.compile.prepare import prepare
 from croton.compile.signals import hear
+from croton.compile.wide import wide
 from croton.graph.core import SharedVariable, Variable, hooks
 from croton.graph.derivative import Derivative
 from croton.graph.walk import inputs as edge
@@ -134,9 +135,10 @@ class Program:
 
     # --- one call ---
 
+    @wide
     def __call__(self, values: Sequence[Any]) -> Sequence[Any]:
         """Run once: returns the outputs as JAX arrays (or NumPy ones) and stores the updates."""
-        with turn, jax.enable_x64(True):
+        with turn:
             arguments = [*values, *self.shared_values()]
             if self.eager:
                 return self._run_eagerly(arguments)
@@ -189,13 +191,11 @@ class Program:
         A compiled ``program`` of 32-bit arguments needs no 64-bit context; given other shapes it raises TypeError, and
         from then on ``run``, which compiles for each, takes its place.
         """
-        containers, written, enable, array = self.containers, self.written, jax.enable_x64, np.ndarray
+        containers, written, array = self.containers, self.written, np.ndarray
         one = len(written) == 1
-        # Where no context is needed the lock is taken twice, which costs less than a context that does nothing.
-        nothing = turn if narrow else None
 
         def quick(arguments: list[Any]) -> Sequence[Any]:
-            with turn, nothing or enable(True):
+            with turn:
                 for container in containers:
                     value = container.value
                     if type(value) is array:
@@ -217,7 +217,7 @@ class Program:
                     store(written, results[1:-1])
                 return results[0]
 
-        return quick
+        return quick if narrow else wide(quick)
 
     def shared_values(self) -> list[Any]:
         """The values of the shared variables, brought to the device where they are not there yet."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import jax
 import numpy as np
 
 from croton.compile.lower import Lowering
+from croton.compile.wide import wide
 from croton.graph.core import Apply, Constant, SharedVariable, Variable
 from croton.graph.derivative import Derivative, settle
 from croton.graph.walk import inputs as edge
@@ -44,7 +44,12 @@ def compute(node: Apply, policy: str) -> None:
         if policy == "warn":
             warnings.warn(str(error), stacklevel=3)
         return
-    with jax.enable_x64(True), config(compute_test_value="off"):
+    _put(node, values)
+
+
+@wide
+def _put(node: Apply, values: dict[Variable, Any]) -> None:
+    with config(compute_test_value="off"):
         lowering = Lowering(eager=True)
         env: dict[Variable, Any] = {v: inside(x) for v, x in values.items()}
         settled = settle(node.outputs)

@@ -12,6 +12,7 @@ import numpy as np
 from croton import tensor as T
 from croton.compat.downhill.optimizer import COMMON, Optimizer, Pair
 from croton.compile import shared
+from croton.compile.wide import wide
 from croton.graph.core import Apply, Op, Variable
 from croton.nets.training import optimizers
 from croton.nets.training.trainers import hessian_product
@@ -60,8 +61,7 @@ class _Known(Optimizer):
 
     def _get_updates_for(self, param: Any, grad: Any) -> Iterator[Pair]:
         curved = [hessian_product(grad, param, self._streams)] if self.algorithm == "esgd" else []
-        with jax.enable_x64(True):
-            state = self._transformation.init(jnp.asarray(param.get_value()))
+        state = wide(lambda value: self._transformation.init(jnp.asarray(value)))(param.get_value())
         leaves, form = jax.tree.flatten(state)
         kept = [shared(np.asarray(leaf), name=f"{param.name}_{self.algorithm}{k}") for k, leaf in enumerate(leaves)]
         step, *after = (

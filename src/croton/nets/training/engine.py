@@ -18,6 +18,7 @@ from jax.sharding import Mesh
 from croton.compile import function
 from croton.compile.memory import compiled
 from croton.compile.program import evaluate, store, to_device, turn
+from croton.compile.wide import wide
 from croton.devices import at_home, divided, dividing, everywhere, held_whole, mesh_for
 from croton.graph.core import SharedVariable, Variable
 from croton.graph.walk import toposort
@@ -199,9 +200,10 @@ class Pass:
 
     # --- what a pass begins with ---
 
+    @wide
     def begin(self, optimizer: Any = None) -> Carry:
         """The carry at the beginning of a pass, from the shared variables' values."""
-        with turn, jax.enable_x64(True):
+        with turn:
             params = _values(self.params)
             known = zip(self._states, _values(self._states), strict=True)
             states = [to_device(np.zeros(s.shape, s.dtype)) if v in self.carried else s for v, s in known]
@@ -218,9 +220,10 @@ class Pass:
             values = [*(carry.params if self.optimizer is not None else ()), *carry.states]
             store([v.container for v in variables], values)
 
+    @wide
     def current(self) -> list[Any]:
         """The parameters as they are now."""
-        with turn, jax.enable_x64(True):
+        with turn:
             return _values(self.params)
 
     def set_params(self, values: Sequence[Any]) -> None:
@@ -269,8 +272,9 @@ class Pass:
         self._pace[key] = seconds if key in self._pace else CALL / 4
         return carry
 
+    @wide
     def _stepped(self, block: Block, first: int, last: int, carry: Carry) -> Carry:
-        with turn, jax.enable_x64(True):
+        with turn:
             arrays = [self._placed(a, block) for a in block.arrays]
             carry = replace(carry, states=self._fitted(carry.states, block))
             if self.program.eager or self.program.planned:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from croton.compile.program import Uninterrupted
+from croton.compile.wide import wide
 from croton.nets.training import checkpoints
 from croton.nets.training.data import Dataset
 from croton.nets.training.engine import Carry, Pass
@@ -63,10 +64,14 @@ class Best:
         # A loss that is no number is no improvement: every comparison with it is false.
         if self.loss - loss > margin or (self.params is None and math.isfinite(loss)):
             # A user's own function may consume the buffers of large parameters.
-            with jax.enable_x64(True):
-                self.loss, self.at, self.params = loss, self.count, [jnp.copy(p) for p in params]
+            self.loss, self.at, self.params = loss, self.count, _copied(params)
             return True
         return False
+
+
+@wide
+def _copied(values: Sequence[Any]) -> list[Any]:
+    return [jnp.copy(v) for v in values]
 
 
 class Listening(Uninterrupted):
@@ -285,6 +290,7 @@ class Training:
                 (arrays if isinstance(value, np.ndarray) else values)[f"{name}/{key}"] = value
         return checkpoints.State({k: np.asarray(v) for k, v in arrays.items()}, values)
 
+    @wide
     def resume(self, state: checkpoints.State) -> None:
         """Go on from what ``state`` once returned. Raises ValueError where it belongs to another training."""
         values = state.values
@@ -294,15 +300,14 @@ class Training:
                 f"{self.progress.name!r}: pass the same"
             )
         fresh = self.training.begin()
-        with jax.enable_x64(True):
-            carry = Carry(
-                state.like("params", fresh.params),
-                state.like("optimizer", fresh.optimizer),
-                state.like("states", fresh.states, exact=False),
-                jnp.asarray(state.arrays["sums"]),
-                fresh.failed,
-            )
-            best = state.like("best", fresh.params) if "best/0" in state.arrays else None
+        carry = Carry(
+            state.like("params", fresh.params),
+            state.like("optimizer", fresh.optimizer),
+            state.like("states", fresh.states, exact=False),
+            jnp.asarray(state.arrays["sums"]),
+            fresh.failed,
+        )
+        best = state.like("best", fresh.params) if "best/0" in state.arrays else None
         places = [
             (data, _place(data), state.under(name)) for name, data in (("data", self.data), ("valid", self.valid))
         ]
