@@ -42,6 +42,15 @@ def run(eqn: Any, env: Env) -> None:
     env.update(zip(eqn.outvars, results, strict=True))
 
 
+def scanned(params: Any) -> tuple[int, int]:
+    """How many of a ``scan`` equation's arguments are the same in all steps, and how many are carried."""
+    if "num_consts" in params:
+        return params["num_consts"], params["num_carry"]
+    # So JAX has it from 0.12 on.
+    consts, carried, _ = (len(list(part)) for part in params["ft_in"].unpack())
+    return consts, carried
+
+
 def inlined(jaxpr: Any, consts: Sequence[Any], values: Sequence[Any]) -> list[Any]:
     """The results of a program whose calls are written out."""
     env = begin(jaxpr, consts, values)

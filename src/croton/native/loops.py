@@ -18,7 +18,7 @@ import jax
 import numpy as np
 from jax.extend.core import Literal, Var
 
-from croton.native.equations import inlined
+from croton.native.equations import inlined, scanned
 from croton.native.fuse import WRITTEN
 from croton.native.library import compiled_loop, usable
 
@@ -267,7 +267,7 @@ class _Loop:
         kinds = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in closed.jaxpr.invars]
         flat = jax.make_jaxpr(lambda *a: inlined(closed.jaxpr, closed.consts, a))(*kinds)
         self.jaxpr, self.more = flat.jaxpr, list(flat.consts)
-        self.consts, self.carried = params["num_consts"], params["num_carry"]
+        self.consts, self.carried = scanned(params)
         self.starts, self.length = starts, params["length"]
         self.order = Count("(steps - 1 - step)" if params["reverse"] else "step")
         self.eqns = _live(self.jaxpr)
