@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import logging
 import os
+import platform
 import shutil
 import stat
 import subprocess
@@ -31,6 +32,8 @@ FLAGS = (
 )
 # For this processor, where the library's name tells one processor from another.
 NATIVE = ("-march=native",) if os.path.exists("/proc/cpuinfo") else ()
+if platform.machine() in ("x86_64", "AMD64"):
+    NATIVE += ("-mprefer-vector-width=512",)
 
 
 def refused() -> bool:

@@ -180,8 +180,17 @@ float* kept(Index size) {
 // --- tiles of products ---
 
 // A tile of a product is ROWS x WIDE, held in registers while it sums over up to DEEP terms. The right factor's part
-// for it, DEEP x WIDE, is copied together beforehand and stays in the nearest cache for all rows.
-constexpr Index WIDE = 16, ROWS = 6, DEEP = 256;
+// for it, DEEP x WIDE, is copied together beforehand and stays in the nearest cache for all rows. AVX-512 has twice the
+// registers, each twice as wide.
+#if defined(__AVX512F__)
+constexpr Index LANES = 16, ROWS = 12, DEEP = 192;
+#define EACH_ROW _Pragma("GCC unroll 12")
+#else
+constexpr Index LANES = 8, ROWS = 6, DEEP = 256;
+#define EACH_ROW _Pragma("GCC unroll 6")
+#endif
+constexpr Index WIDE = 2 * LANES;
+typedef float Lanes __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 // Where the right factor is laid out beforehand, a tile takes as many terms as stay in the nearest cache.
 constexpr Index MUCH = 384;
 
@@ -192,45 +201,58 @@ struct Left {  // of a product; turned: element (i, k) lies at k * ld + i
   const float* from(Index i, Index k) const { return at + (turned ? k * ld + i : i * ld + k); }
 };
 
-template <int rows, bool turned>
+// Sets c to, or increases it by, so many numbers.
+APART void put(float* __restrict c, const float* __restrict from, Index count, bool add) {
+  Index j = 0;
+  for (; j + 8 <= count; j += 8) {
+    Eight now = *(const Eight*)(from + j);
+    Eight* to = (Eight*)(c + j);
+    *to = add ? *to + now : now;
+  }
+  for (; j < count; j++) c[j] = add ? c[j] + from[j] : from[j];
+}
+
+// ``vectors``: 2, or 1 where a tile has no more than LANES columns.
+template <int rows, int vectors, bool turned>
 void tile(Index deep, const float* a, Index lda, const float* b, float* c, Index ldc, Index wide, bool add) {
-  Eight sum[rows][2] = {};
+  Lanes sum[rows][vectors] = {};
   for (Index k = 0; k < deep; k++) {
-    Eight b0 = *(const Eight*)(b + k * WIDE), b1 = *(const Eight*)(b + k * WIDE + 8);
-#pragma GCC unroll 6
+    Lanes right[vectors];
+    for (int v = 0; v < vectors; v++) right[v] = *(const Lanes*)(b + k * WIDE + v * LANES);
+    EACH_ROW
     for (int r = 0; r < rows; r++) {
       float x = turned ? a[k * lda + r] : a[r * lda + k];
-      sum[r][0] += x * b0;
-      sum[r][1] += x * b1;
+      for (int v = 0; v < vectors; v++) sum[r][v] += x * right[v];
     }
   }
   for (int r = 0; r < rows; r++, c += ldc) {
-    if (wide == WIDE) {
-      Eight *c0 = (Eight*)c, *c1 = (Eight*)(c + 8);
-      *c0 = add ? *c0 + sum[r][0] : sum[r][0];
-      *c1 = add ? *c1 + sum[r][1] : sum[r][1];
+    if (wide == vectors * LANES) {
+      for (int v = 0; v < vectors; v++) {
+        Lanes* to = (Lanes*)(c + v * LANES);
+        *to = add ? *to + sum[r][v] : sum[r][v];
+      }
     } else {
-      float row[WIDE];
-      memcpy(row, sum[r], sizeof row);
-      for (Index j = 0; j < wide; j++) c[j] = add ? c[j] + row[j] : row[j];
+      put(c, (const float*)sum[r], wide, add);
     }
   }
 }
 
-template <bool turned>
+template <int vectors, bool turned, int rows = ROWS>
+void tile_of(Index now, Index deep, const float* a, Index lda, const float* b, float* c, Index ldc, Index wide,
+             bool add) {
+  if (now == rows)
+    tile<rows, vectors, turned>(deep, a, lda, b, c, ldc, wide, add);
+  else if constexpr (rows > 1)
+    tile_of<vectors, turned, rows - 1>(now, deep, a, lda, b, c, ldc, wide, add);
+}
+
+template <int vectors, bool turned>
 APART void tiles_of(Index rows, Index deep, const float* a, Index lda, const float* b, float* c, Index ldc, Index wide,
-              bool add) {
+                    bool add) {
   // Of nearly equal height: a low tile takes as long as a high one.
   for (Index count = (rows + ROWS - 1) / ROWS, now; rows > 0; rows -= now, count--) {
     now = (rows + count - 1) / count;
-    switch (now) {
-      case 6: tile<6, turned>(deep, a, lda, b, c, ldc, wide, add); break;
-      case 5: tile<5, turned>(deep, a, lda, b, c, ldc, wide, add); break;
-      case 4: tile<4, turned>(deep, a, lda, b, c, ldc, wide, add); break;
-      case 3: tile<3, turned>(deep, a, lda, b, c, ldc, wide, add); break;
-      case 2: tile<2, turned>(deep, a, lda, b, c, ldc, wide, add); break;
-      case 1: tile<1, turned>(deep, a, lda, b, c, ldc, wide, add); break;
-    }
+    tile_of<vectors, turned>(now, deep, a, lda, b, c, ldc, wide, add);
     a += turned ? now : now * lda, c += now * ldc;
   }
 }
@@ -238,7 +260,9 @@ APART void tiles_of(Index rows, Index deep, const float* a, Index lda, const flo
 // c, rows x wide, is set to or increased by rows i.. of the left factor, terms k.., times a part b of the right one.
 void tiles(const Left& left, Index i, Index rows, Index k, Index deep, const float* b, float* c, Index ldc, Index wide,
            bool add) {
-  (left.turned ? tiles_of<true> : tiles_of<false>)(rows, deep, left.from(i, k), left.ld, b, c, ldc, wide, add);
+  auto some = wide > LANES ? (left.turned ? tiles_of<2, true> : tiles_of<2, false>)
+                           : (left.turned ? tiles_of<1, true> : tiles_of<1, false>);
+  some(rows, deep, left.from(i, k), left.ld, b, c, ldc, wide, add);
 }
 
 // to[j][i] = rows[i][j], 8 x 8, with WIDE numbers from row to row of what is written.
@@ -282,24 +306,28 @@ APART void gather(const Right& right, Index k, Index deep, Index j, Index wide, 
     for (Index i = 0; i < deep; i++, to += WIDE) {
       const float* from = right.at + (k + i) * right.ld + j;
       if (wide == WIDE) {
-        *(Eight*)to = *(const Eight*)from;
-        *(Eight*)(to + 8) = *(const Eight*)(from + 8);
+        *(Lanes*)to = *(const Lanes*)from;
+        *(Lanes*)(to + LANES) = *(const Lanes*)(from + LANES);
       } else {
-        for (Index q = 0; q < WIDE; q++) to[q] = q < wide ? from[q] : 0;
+        Index q = 0, width = wide > LANES ? WIDE : LANES;
+        for (; q + 8 <= wide; q += 8) *(Eight*)(to + q) = *(const Eight*)(from + q);
+        for (; q < wide; q++) to[q] = from[q];
+        for (; q < width; q++) to[q] = 0;
       }
     }
     return;
   }
-  const float* rows[WIDE];
-  for (Index q = 0; q < wide; q++) rows[q] = right.at + (j + q) * right.ld + k;
-  Index i = 0;
-  for (; wide == WIDE && i + 8 <= deep; i += 8) {
-    turn(rows, to + i * WIDE);
-    turn(rows + 8, to + i * WIDE + 8);
-    for (auto& row : rows) row += 8;
+  for (Index some = 0; some < WIDE; some += 8, to += 8) {
+    Index count = max(0, min(8, wide - some)), i = 0;
+    const float* from = right.at + (j + some) * right.ld + k;
+    for (; count == 8 && i + 8 <= deep; i += 8) {
+      const float* rows[8];
+      for (Index q = 0; q < 8; q++) rows[q] = from + q * right.ld + i;
+      turn(rows, to + i * WIDE);
+    }
+    for (; i < deep; i++)
+      for (Index q = 0; q < 8; q++) to[i * WIDE + q] = q < count ? from[q * right.ld + i] : 0;
   }
-  for (Index done = i; i < deep; i++)
-    for (Index q = 0; q < WIDE; q++) to[i * WIDE + q] = q < wide ? rows[q][i - done] : 0;
 }
 
 // Rows of the left factor that are multiplied one part of the right factor after the other; and how many numbers of them
@@ -367,9 +395,9 @@ bool in_a_row(const Index* places) { return places[7] - places[0] == 7; }
 
 // Elements k.. of the patches at places p.., deep x wide, as a part for tiles: a column for each place.
 APART void gather(const float* image, const Geometry& g, Index k, Index deep, Index p, Index wide, float* to) {
-  for (Index half = 0; half < WIDE; half += 8, to += 8) {
-    Index count = max(0, min(8, wide - half));
-    const Index* places = g.of_place.data() + p + half;
+  for (Index some = 0; some < WIDE; some += 8, to += 8) {
+    Index count = max(0, min(8, wide - some));
+    const Index* places = g.of_place.data() + p + some;
     bool row = count == 8 && in_a_row(places);
     for (Index i = 0; i < deep; i++) {
       const float* from = image + g.of_kernel[k + i];
@@ -383,10 +411,10 @@ APART void gather(const float* image, const Geometry& g, Index k, Index deep, In
 
 // The same turned: a row for each of the places p.., a column for each of the elements k...
 APART void gather_turned(const float* image, const Geometry& g, Index p, Index deep, Index k, Index wide, float* to) {
-  for (Index half = 0; half < WIDE; half += 8, to += 8) {
-    Index count = max(0, min(8, wide - half));
+  for (Index some = 0; some < WIDE; some += 8, to += 8) {
+    Index count = max(0, min(8, wide - some));
     const float* from[8];
-    for (Index q = 0; q < count; q++) from[q] = image + g.of_kernel[k + half + q];
+    for (Index q = 0; q < count; q++) from[q] = image + g.of_kernel[k + some + q];
     for (Index i = 0; i < deep;) {
       const Index* places = g.of_place.data() + p + i;
       if (count == 8 && i + 8 <= deep && in_a_row(places)) {
@@ -441,7 +469,8 @@ extern "C" XLA_FFI_Error* croton_images(Frame* frame) {
         for (Index p = 0; p < g.places; p += WIDE) {
           Index wide = min(WIDE, g.places - p);
           const Index* places = g.of_place.data() + p;
-          bool row[] = {wide >= 8 && in_a_row(places), wide == WIDE && in_a_row(places + 8)};
+          bool row[WIDE / 8];
+          for (Index some = 0; some < WIDE / 8; some++) row[some] = wide >= 8 * some + 8 && in_a_row(places + 8 * some);
           for (Index o = 0; o < g.maps; o += DEEP) {
             Index deep = min(DEEP, g.maps - o);
             gather(Right{y.at + n * g.maps * g.places, g.places, false}, o, deep, p, wide, room);
@@ -449,13 +478,13 @@ extern "C" XLA_FFI_Error* croton_images(Frame* frame) {
               Index rows = min(ROWS, g.kernel - k);
               tiles(filters, k, rows, o, deep, room, patches, WIDE, WIDE, false);
               for (Index r = 0; r < rows; r++)
-                for (Index half = 0; half < 2; half++) {
+                for (Index some = 0; some < WIDE / 8; some++) {
                   float* to = image + g.of_kernel[k + r];
                   const float* from = patches + r * WIDE;
-                  if (row[half])
-                    *(Eight*)(to + places[8 * half]) += *(const Eight*)(from + 8 * half);
+                  if (row[some])
+                    *(Eight*)(to + places[8 * some]) += *(const Eight*)(from + 8 * some);
                   else
-                    for (Index q = 8 * half; q < min(wide, 8 * half + 8); q++) to[places[q]] += from[q];
+                    for (Index q = 8 * some; q < min(wide, 8 * some + 8); q++) to[places[q]] += from[q];
                 }
             }
           }
@@ -633,7 +662,7 @@ void multiplied(const float* a, Index lda, const float* parts, float* c, Index l
   for (Index j = 0; j < n; j += WIDE)
     for (Index k = 0; k < deep; k += MUCH) {
       Index now = min(MUCH, deep - k);
-      tiles_of<false>(rows, now, a + k, lda, parts + j * deep + k * WIDE, c + j, ldc, min(WIDE, n - j), k > 0);
+      tiles({a, lda, false}, 0, rows, k, now, parts + j * deep + k * WIDE, c + j, ldc, min(WIDE, n - j), k > 0);
     }
 }
 
