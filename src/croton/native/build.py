@@ -31,7 +31,7 @@ FLAGS = (
     *("-fPIC", "-shared", "-w"),
 )
 # For this processor, where the library's name tells one processor from another.
-NATIVE = ("-march=native",) if os.path.exists("/proc/cpuinfo") else ()
+NATIVE: tuple[str, ...] = ("-march=native",) if os.path.exists("/proc/cpuinfo") else ()
 if platform.machine() in ("x86_64", "AMD64"):
     NATIVE += ("-mprefer-vector-width=512",)
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import Literal, Primitive, Var
+from jax.extend.core import Literal, Primitive
 from jax.interpreters import mlir
 
-from croton.native.equations import begin, inlined, read, run
+from croton.native.equations import Flat, Name, flat, read
 from croton.native.library import compiled_loop, usable, wanted
 
 # A result of fewer elements is left to XLA: it stays in the processor's nearest cache.
@@ -81,20 +81,20 @@ def fused(function: Callable[..., Any], state: Any, *others: Any) -> Any:
     closed, shape = jax.make_jaxpr(called, return_shape=True)(*leaves)
     if closed.effects:
         return function(state, *others)
-    flat = jax.make_jaxpr(lambda *a: inlined(closed.jaxpr, closed.consts, a))(*leaves)
-    jaxpr, env = flat.jaxpr, begin(flat.jaxpr, flat.consts, leaves)
+    program = flat(closed)
+    env = program.begin(leaves)
     # What an old value may be written over with: the new one in the same place of the state.
-    room = {new: old for new, old in zip(jaxpr.outvars, jaxpr.invars, strict=False) if isinstance(new, Var)}
-    for group in _groups(jaxpr.eqns):
-        made = _loop_of(group, jaxpr, room)
+    room = {new: old for new, old in zip(program.outvars, program.invars, strict=False) if isinstance(new, Name)}
+    for group in _groups(program.eqns):
+        made = _loop_of(group, program, room)
         if made is None:
             for eqn in group.eqns:
-                run(eqn, env)
+                eqn.run(env)
         else:
             given = [env[v] for v in made.arguments]
             results = fused_loop.bind(*given, loop=made, turned=None)
             env.update(zip(made.results, results, strict=True))
-    return jax.tree.unflatten(jax.tree.structure(shape), [read(v, env) for v in jaxpr.outvars])
+    return jax.tree.unflatten(jax.tree.structure(shape), [read(v, env) for v in program.outvars])
 
 
 # --- groups ---
@@ -159,11 +159,11 @@ def _groups(eqns: Iterable[Any]) -> list[_Group]:
     return sorted(groups, key=lambda g: (g.depth, g.fits, g.first))
 
 
-def _loop_of(group: _Group, jaxpr: Any, room: dict[Any, Any]) -> Loop | None:
+def _loop_of(group: _Group, program: Flat, room: dict[Any, Any]) -> Loop | None:
     """The group as a loop; None where XLA does as well, or what goes in or out is no array of numbers."""
     own, made = {id(e) for e in group.eqns}, {v for e in group.eqns for v in e.outvars}
-    wanted = {v for e in jaxpr.eqns if id(e) not in own for v in e.invars if not isinstance(v, Literal)}
-    wanted.update(v for v in jaxpr.outvars if not isinstance(v, Literal))
+    wanted = {v for e in program.eqns if id(e) not in own for v in e.invars if not isinstance(v, Literal)}
+    wanted.update(v for v in program.outvars if not isinstance(v, Literal))
     results = [v for e in group.eqns for v in e.outvars if v in wanted]
     needed = [v for e in group.eqns for v in e.invars if not isinstance(v, Literal) and v not in made]
     arguments = sorted(dict.fromkeys(needed), key=lambda v: not v.aval.shape)
@@ -202,7 +202,7 @@ class Loop:
         """The results by XLA."""
         env = dict(zip(self.arguments, arguments, strict=True))
         for eqn in self.eqns:
-            run(eqn, env)
+            eqn.run(env)
         return [env[v] for v in self.results]
 
     def written(self) -> tuple[str, list[float]]:

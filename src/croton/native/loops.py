@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 
 import jax
 import numpy as np
-from jax.extend.core import Literal, Var
+from jax.extend.core import Literal
 
-from croton.native.equations import inlined, scanned
+from croton.native.equations import Flat, Name, flat, scanned
 from croton.native.fuse import WRITTEN
 from croton.native.library import compiled_loop, usable
 
@@ -264,16 +264,15 @@ class _Loop:
         closed = params["jaxpr"]
         if closed.jaxpr.effects:
             raise Unfit("a step does more than compute")
-        kinds = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in closed.jaxpr.invars]
-        flat = jax.make_jaxpr(lambda *a: inlined(closed.jaxpr, closed.consts, a))(*kinds)
-        self.jaxpr, self.more = flat.jaxpr, list(flat.consts)
+        self.program = flat(closed)
+        self.more = list(self.program.consts.values())
         self.consts, self.carried = scanned(params)
         self.starts, self.length = starts, params["length"]
         self.order = Count("(steps - 1 - step)" if params["reverse"] else "step")
-        self.eqns = _live(self.jaxpr)
-        self.examples = _examples(self.jaxpr, self.eqns, self.consts, self.carried)
+        self.eqns = self.program.eqns
+        self.examples = _examples(self.program, self.consts, self.carried)
         self.rows = next((v.aval.shape[k] for v, k in self.examples), 1)
-        self.factors = {eqn.invars[1] for eqn in self._all("dot_general") if isinstance(eqn.invars[1], Var)}
+        self.factors = {eqn.invars[1] for eqn in self._all("dot_general") if isinstance(eqn.invars[1], Name)}
         self.factors |= {eqn.invars[0] for eqn in self._all("transpose") if eqn.outvars[0] in self.factors}
         self.env: dict[Any, Any] = {}
         self.rights: list[tuple[int, int]] = []
@@ -286,7 +285,7 @@ class _Loop:
         self.names: dict[str, str] = {}
         self.last: list[str] = []
         self.end: list[str] = []
-        for place, v in enumerate((*self.jaxpr.invars, *self.jaxpr.constvars)):
+        for place, v in enumerate((*self.program.invars, *self.program.consts)):
             self.env[v] = self._argument(v, place)
         for eqn in self.eqns:
             self._add(eqn)
@@ -303,7 +302,7 @@ class _Loop:
 
     def _argument(self, v: Any, place: int) -> Any:
         k = place - self.consts
-        carried, each = 0 <= k < self.carried, self.carried <= k < len(self.jaxpr.invars) - self.consts
+        carried, each = 0 <= k < self.carried, self.carried <= k < len(self.program.invars) - self.consts
         shape, kind, role = v.aval.shape, v.aval.dtype, self._role(v)
         if shape == () and not each:
             return self._scalar(v, place, carried)
@@ -312,7 +311,7 @@ class _Loop:
         if each:
             return self._row_of_step(place, role) if role else None
         if len(shape) == 3:
-            at = len(self.jaxpr.invars) + len(self.more) + k if carried else place
+            at = len(self.program.invars) + len(self.more) + k if carried else place
             if carried:
                 self.aliases[place] = k
             return Version(Stack(f"((float*)at[{at}])", f"lengths[{at}]", shape[2], k if carried else None), 0)
@@ -321,7 +320,7 @@ class _Loop:
                 return None
             row = self._own_row(f"old{k}", role[0])
             self._own_row(f"new{k}", row.width)
-            result = len(self.jaxpr.invars) + len(self.more) + k
+            result = len(self.program.invars) + len(self.more) + k
             size = f"count * {row.width} * sizeof(float)"
             self.begin.append(f"memcpy(old{k}, (float*)at[{place}] + first * {row.width}, {size});")
             self.end.append(f"memcpy((float*)at[{result}] + first * {row.width}, old{k}, {size});")
@@ -354,10 +353,10 @@ class _Loop:
 
     def _results(self) -> None:
         """Where the step's results go."""
-        for k, v in enumerate(self.jaxpr.outvars):
-            place = len(self.jaxpr.invars) + len(self.more) + k
+        for k, v in enumerate(self.program.outvars):
+            place = len(self.program.invars) + len(self.more) + k
             given, role = self._read(v), self._role(v)
-            old = self.env[self.jaxpr.invars[self.consts + k]] if k < self.carried else None
+            old = self.env[self.program.invars[self.consts + k]] if k < self.carried else None
             if isinstance(old, Count) and isinstance(given, Count):
                 self.once.append(f"const long next{k} = {given};")
                 self.last.append(f"{old} = next{k};")
@@ -372,7 +371,7 @@ class _Loop:
                 self._put(given, self._row_of_step(place, role))
             else:
                 raise Unfit(f"{v.aval.str_short()} is a result of a step")
-        for k, v in enumerate(self.jaxpr.invars[self.consts : self.consts + self.carried]):
+        for k, v in enumerate(self.program.invars[self.consts : self.consts + self.carried]):
             old = self.env[v]
             if isinstance(old, Version) and self._filled(k, old.stack):
                 self.unread.add(self.consts + k)
@@ -381,7 +380,7 @@ class _Loop:
     def _filled(self, k: int, stack: Stack) -> bool:
         """Whether the steps write every number of a stack, and read none but those of the row they have written."""
         steps = {w.step for w in stack.writes}
-        if self.jaxpr.outvars[k].aval.shape[0] != self.length or len(steps) != 1:
+        if self.program.outvars[k].aval.shape[0] != self.length or len(steps) != 1:
             return False
         if sum(w.width for w in stack.writes) != stack.width:
             return False
@@ -389,9 +388,9 @@ class _Loop:
         if any(x.writes < len(stack.writes) or x.step not in steps for x in read):
             return False
         [step] = steps
-        for i, v in enumerate(self.jaxpr.outvars[: self.carried]):
+        for i, v in enumerate(self.program.outvars[: self.carried]):
             place = self.consts + i
-            if self.env[self.jaxpr.invars[place]] == Count(step.base) and self.starts[place] is not None:
+            if self.env[self.program.invars[place]] == Count(step.base) and self.starts[place] is not None:
                 [by] = [n for n in (1, -1) if self._read(v) == Count(step.base, n)] or [0]
                 first = int(self.starts[place]) + step.plus
                 return (by, first) in ((1, 0), (-1, self.length - 1))
@@ -706,24 +705,13 @@ def _in_c(eqn: Any, table: dict[str, str]) -> str:
 # --- which axes are those of examples ---
 
 
-def _live(jaxpr: Any) -> list[Any]:
-    """The equations that the results need."""
-    needed = {v for v in jaxpr.outvars if isinstance(v, Var)}
-    kept = []
-    for eqn in reversed(jaxpr.eqns):
-        if needed.intersection(eqn.outvars):
-            needed.update(v for v in eqn.invars if isinstance(v, Var))
-            kept.append(eqn)
-    return kept[::-1]
-
-
-def _examples(jaxpr: Any, eqns: Sequence[Any], consts: int, carried: int) -> set[tuple[Any, int]]:
+def _examples(program: Flat, consts: int, carried: int) -> set[tuple[Any, int]]:
     """The axes, as (variable, number), along which a step computes each element from elements in the same place.
 
     Those that go together with the first axis of what is carried, or the second where that is a stack.
     """
     heads: dict[Any, Any] = {}
-    invars, outvars = list[Any](jaxpr.invars), list[Any](jaxpr.outvars)
+    invars, outvars, eqns = list[Any](program.invars), list[Any](program.outvars), program.eqns
     mixed: set[Any] = set()
 
     def head(axis: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 from jax.extend.core import Literal
 
-from croton.native.equations import begin, bind, inner, read
+from croton.native.equations import Flat, flat, read
 from croton.native.fuse import fused_loop, with_product
 from croton.native.library import usable, wanted
 from croton.native.loops import looped
@@ -41,7 +41,7 @@ def with_products(function: Callable[..., Any], *arguments: Any, whole: bool = F
         return function(*arguments)
     leaves, form = jax.tree.flatten(arguments)
     closed, shape = jax.make_jaxpr(lambda *a: function(*jax.tree.unflatten(form, a)), return_shape=True)(*leaves)
-    return jax.tree.unflatten(jax.tree.structure(shape), _run(closed.jaxpr, closed.consts, leaves, whole))
+    return jax.tree.unflatten(jax.tree.structure(shape), _run(flat(closed), leaves, whole))
 
 
 class _Turned:
@@ -76,14 +76,14 @@ def _made(value: Any) -> Any:
     return lax.transpose(value.matrix, (1, 0)) if isinstance(value, _Turned) else value
 
 
-def _run(jaxpr: Any, consts: Sequence[Any], values: Sequence[Any], whole: bool = False) -> list[Any]:
-    env = begin(jaxpr, consts, values)
+def _run(program: Flat, values: Sequence[Any], whole: bool = False) -> list[Any]:
+    env = program.begin(values)
     users: dict[Any, list[Any]] = {}
-    for eqn in (*jaxpr.eqns, None):
-        for v in jaxpr.outvars if eqn is None else eqn.invars:
+    for eqn in (*program.eqns, None):
+        for v in program.outvars if eqn is None else eqn.invars:
             if not isinstance(v, Literal):
                 users.setdefault(v, []).append(eqn)
-    for eqn in jaxpr.eqns:
+    for eqn in program.eqns:
         given = [read(v, env) for v in eqn.invars]
         out: Any = next(iter(eqn.outvars), None)
         use = users.get(out, [])
@@ -104,7 +104,7 @@ def _run(jaxpr: Any, consts: Sequence[Any], values: Sequence[Any], whole: bool =
             env.update(zip(eqn.outvars, results, strict=True))
         else:
             env.update(zip(eqn.outvars, _other(eqn, [_made(x) for x in given], whole), strict=True))
-    return [_made(read(v, env)) for v in jaxpr.outvars]
+    return [_made(read(v, env)) for v in program.outvars]
 
 
 def _only(users: Sequence[Any], kind: Callable[[Any], bool]) -> bool:
@@ -132,9 +132,7 @@ def _product_in(given: Sequence[Any], results: int) -> int | None:
 
 
 def _other(eqn: Any, values: Sequence[Any], whole: bool) -> list[Any]:
-    of, name = inner(eqn), eqn.primitive.name
-    if of is not None:
-        return _run(of.jaxpr, of.consts, values, whole)
+    name = eqn.primitive.name
     if _sums(eqn) and usable():
         return [jax.ffi.ffi_call("croton_sums", _kind(eqn.outvars[0]))(*values, code=np.array([], "int32"))]
     if name == "scan" and (results := looped(eqn, values)) is not None:
@@ -143,13 +141,14 @@ def _other(eqn: Any, values: Sequence[Any], whole: bool) -> list[Any]:
         if whole:
             raise LoopLeft
         body = "jaxpr" if name == "scan" else "body_jaxpr"
-        return bind(eqn, values, **{body: _with_products(eqn.params[body])})
-    return bind(eqn, values)
+        made: list[Any] = eqn.bind(values, **{body: _with_products(eqn.params[body])})
+        return made
+    return list(eqn.bind(values))
 
 
 def _with_products(closed: Any) -> Any:
     kinds = [_kind(v) for v in closed.jaxpr.invars]
-    return jax.make_jaxpr(lambda *a: _run(closed.jaxpr, closed.consts, a))(*kinds)
+    return jax.make_jaxpr(lambda *a: _run(flat(closed), a))(*kinds)
 
 
 def _kind(v: Any) -> jax.ShapeDtypeStruct:
