@@ -7,8 +7,7 @@ it are arguments; a gradient that is a product of matrices is made as it goes, s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
@@ -18,36 +17,14 @@ from jax.extend.core import Literal, Primitive
 from jax.interpreters import mlir
 
 from croton.native.equations import Flat, Name, flat, read
+from croton.native.groups import Group, edges, grouped
 from croton.native.library import compiled_loop, usable, wanted
+from croton.native.written import WRITTEN
 
 # A result of fewer elements is left to XLA: it stays in the processor's nearest cache.
 LEAST = 1 << 12
 # The arrays of a loop at most, as in kernels.cc.
 MOST = 64
-# What is written in C for each primitive.
-WRITTEN = {
-    "add": "{0} + {1}",
-    "sub": "{0} - {1}",
-    "mul": "{0} * {1}",
-    "div": "{0} / {1}",
-    "neg": "-{0}",
-    "abs": "fabsf({0})",
-    "sqrt": "sqrtf({0})",
-    "rsqrt": "1.0f / sqrtf({0})",
-    "square": "{0} * {0}",
-    "integer_pow": "{0} * {0}",
-    "max": "{0} != {0} || {0} > {1} ? {0} : {1}",
-    "min": "{0} != {0} || {0} < {1} ? {0} : {1}",
-    "sign": "{0} > 0 ? 1.0f : {0} < 0 ? -1.0f : {0}",
-    "lt": "{0} < {1}",
-    "le": "{0} <= {1}",
-    "gt": "{0} > {1}",
-    "ge": "{0} >= {1}",
-    "eq": "{0} == {1}",
-    "ne": "{0} != {1}",
-    "select_n": "{0} ? {2} : {1}",
-    "broadcast_in_dim": "{0}",
-}
 # A loop of elementwise code, around what is written for it.
 LOOP = """#include <math.h>
 extern "C" void loop(long n, float* const* at, const float* number) {{
@@ -85,7 +62,7 @@ def fused(function: Callable[..., Any], state: Any, *others: Any) -> Any:
     env = program.begin(leaves)
     # What an old value may be written over with: the new one in the same place of the state.
     room = {new: old for new, old in zip(program.outvars, program.invars, strict=False) if isinstance(new, Name)}
-    for group in _groups(program.eqns):
+    for group in grouped(program.eqns, _fits):
         made = _loop_of(group, program, room)
         if made is None:
             for eqn in group.eqns:
@@ -98,16 +75,6 @@ def fused(function: Callable[..., Any], state: Any, *others: Any) -> Any:
 
 
 # --- groups ---
-
-
-@dataclass(eq=False)
-class _Group:
-    """Connected elementwise equations (``fits``) that nothing outside must come between, or one other equation."""
-
-    fits: bool
-    depth: int
-    first: int
-    eqns: list[Any] = field(default_factory=list)
 
 
 def _fits(eqn: Any) -> bool:
@@ -130,43 +97,10 @@ def _fits(eqn: Any) -> bool:
     )
 
 
-def _groups(eqns: Iterable[Any]) -> list[_Group]:
-    """The equations in groups, in an order in which they can be run: connected by what they make, or by what they read.
-
-    A value's depth counts how often its computation left an elementwise group and came back: a group of one depth
-    needs nothing that needs itself.
-    """
-    groups: dict[_Group, None] = {}
-    of: dict[Any, _Group] = {}
-    readers: dict[Any, _Group] = {}
-    for place, eqn in enumerate(eqns):
-        fits, read = _fits(eqn), [v for v in eqn.invars if not isinstance(v, Literal)]
-        made_by = [of[v] for v in read if v in of]
-        depth = max((g.depth + (g.fits and not fits) for g in made_by), default=0)
-        group = _Group(fits, depth, place)
-        near = [g for g in made_by if g.fits and g.depth == depth] if fits else []
-        arrays = [(v, depth) for v in read if fits and v.aval.shape and of.get(v) not in near]
-        near += [readers[key] for key in arrays if key in readers]
-        for g in dict.fromkeys(near):
-            group.eqns += g.eqns
-            group.first = min(group.first, g.first)
-            groups.pop(g)
-        group.eqns.append(eqn)
-        groups[group] = None
-        of.update((v, group) for e in group.eqns for v in e.outvars)
-        readers.update((key, group) for key in arrays)
-        readers.update((key, group) for key, g in readers.items() if g in near)
-    return sorted(groups, key=lambda g: (g.depth, g.fits, g.first))
-
-
-def _loop_of(group: _Group, program: Flat, room: dict[Any, Any]) -> Loop | None:
+def _loop_of(group: Group, program: Flat, room: dict[Any, Any]) -> Loop | None:
     """The group as a loop; None where XLA does as well, or what goes in or out is no array of numbers."""
-    own, made = {id(e) for e in group.eqns}, {v for e in group.eqns for v in e.outvars}
-    wanted = {v for e in program.eqns if id(e) not in own for v in e.invars if not isinstance(v, Literal)}
-    wanted.update(v for v in program.outvars if not isinstance(v, Literal))
-    results = [v for e in group.eqns for v in e.outvars if v in wanted]
-    needed = [v for e in group.eqns for v in e.invars if not isinstance(v, Literal) and v not in made]
-    arguments = sorted(dict.fromkeys(needed), key=lambda v: not v.aval.shape)
+    needed, results = edges(group.eqns, program.eqns, program.outvars)
+    arguments = sorted(needed, key=lambda v: not v.aval.shape)
     fine = (
         group.fits
         and results

@@ -1,6 +1,7 @@
 // Kernels that XLA's programs call on a CPU: matrix products, convolutions, and elementwise code in one pass.
 //
-// Arrays are row-major, of float32 (numbers of rows of int32); the Python side passes nothing else. Work is shared among the threads that XLA
+// Arrays are row-major, of float32 (of 4 bytes where only rows are copied, whose numbers are int32); the Python side
+// passes nothing else. Work is shared among the threads that XLA
 // lends; what is computed does not depend on how it is shared, except for sums over pieces of fixed number.
 
 #include <sched.h>
@@ -265,17 +266,16 @@ void tiles(const Left& left, Index i, Index rows, Index k, Index deep, const flo
   some(rows, deep, left.from(i, k), left.ld, b, c, ldc, wide, add);
 }
 
-// to[j][i] = rows[i][j], 8 x 8, with WIDE numbers from row to row of what is written.
-APART void turn(const float* const* rows, float* to) {
+// Exchanges rows and columns of 8 x 8 numbers.
+typedef float Own __attribute__((vector_size(32)));
+inline void turn(Own* r) {
 #if defined(__clang__)
 #define MIX(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
 #else
   typedef int Which __attribute__((vector_size(32)));
 #define MIX(x, y, ...) __builtin_shuffle(x, y, (Which){__VA_ARGS__})
 #endif
-  typedef float Own __attribute__((vector_size(32)));
-  Own r[8], t[8];
-  for (int i = 0; i < 8; i++) r[i] = *(const Eight*)rows[i];
+  Own t[8];
   for (int i = 0; i < 8; i += 2) {
     t[i] = MIX(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
     t[i + 1] = MIX(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
@@ -286,10 +286,44 @@ APART void turn(const float* const* rows, float* to) {
       r[h + 2 * j + 1] = MIX(t[h + j], t[h + 2 + j], 2, 3, 10, 11, 6, 7, 14, 15);
     }
   for (int j = 0; j < 4; j++) {
-    *(Eight*)(to + j * WIDE) = MIX(r[j], r[4 + j], 0, 1, 2, 3, 8, 9, 10, 11);
-    *(Eight*)(to + (4 + j) * WIDE) = MIX(r[j], r[4 + j], 4, 5, 6, 7, 12, 13, 14, 15);
+    t[j] = MIX(r[j], r[4 + j], 0, 1, 2, 3, 8, 9, 10, 11);
+    t[4 + j] = MIX(r[j], r[4 + j], 4, 5, 6, 7, 12, 13, 14, 15);
   }
+  for (int j = 0; j < 8; j++) r[j] = t[j];
 #undef MIX
+}
+
+// to[i * WIDE + q] = rows[q][k + i] for i, q < 8.
+inline void turn(const float* const* rows, Index k, float* to) {
+  Own r[8];
+  for (int q = 0; q < 8; q++) r[q] = *(const Eight*)(rows[q] + k);
+  turn(r);
+  for (int i = 0; i < 8; i++) *(Eight*)(to + i * WIDE) = r[i];
+}
+
+// to[i * WIDE + q] = rows[q][i] for i < deep, and 0 from q = wide on.
+APART void turned_in(const float* const* rows, Index deep, Index wide, float* to) {
+  for (Index some = 0; some < WIDE; some += 8, rows += 8, to += 8) {
+    Index count = max(0, min(8, wide - some)), i = 0;
+    for (; count == 8 && i + 8 <= deep; i += 8) turn(rows, i, to + i * WIDE);
+    for (; i < deep; i++)
+      for (Index q = 0; q < 8; q++) to[i * WIDE + q] = q < count ? rows[q][i] : 0;
+  }
+}
+
+// rows[q][i] = from[i * WIDE + q] for i < deep, q < wide.
+APART void turned_out(float* const* rows, Index deep, Index wide, const float* from) {
+  for (Index some = 0; some < wide; some += 8, rows += 8, from += 8) {
+    Index count = min(8, wide - some), i = 0;
+    for (; count == 8 && i + 8 <= deep; i += 8) {
+      Own r[8];
+      for (int q = 0; q < 8; q++) r[q] = *(const Eight*)(from + (i + q) * WIDE);
+      turn(r);
+      for (int q = 0; q < 8; q++) *(Eight*)(rows[q] + i) = r[q];
+    }
+    for (; i < deep; i++)
+      for (Index q = 0; q < count; q++) rows[q][i] = from[i * WIDE + q];
+  }
 }
 
 // --- products of matrices ---
@@ -317,24 +351,37 @@ APART void gather(const Right& right, Index k, Index deep, Index j, Index wide, 
     }
     return;
   }
-  for (Index some = 0; some < WIDE; some += 8, to += 8) {
-    Index count = max(0, min(8, wide - some)), i = 0;
-    const float* from = right.at + (j + some) * right.ld + k;
-    for (; count == 8 && i + 8 <= deep; i += 8) {
-      const float* rows[8];
-      for (Index q = 0; q < 8; q++) rows[q] = from + q * right.ld + i;
-      turn(rows, to + i * WIDE);
-    }
-    for (; i < deep; i++)
-      for (Index q = 0; q < 8; q++) to[i * WIDE + q] = q < count ? from[q * right.ld + i] : 0;
-  }
+  const float* rows[WIDE];
+  for (Index q = 0; q < WIDE; q++) rows[q] = right.at + (j + min(q, wide - 1)) * right.ld + k;
+  turned_in(rows, deep, wide, to);
 }
 
 // Rows of the left factor that are multiplied one part of the right factor after the other; and how many numbers of them
 // the second cache keeps.
 constexpr Index SOME_ROWS = 192, NEAR = 1 << 16;
 
+// Sums of so many terms are made in parts, of which there are up to SPLIT, where the result is small.
+constexpr Index MANY = 512, SPLIT = 8, SMALL = 1 << 13;
+
 void product(Frame* frame, const Left& left, const Right& right, float* c, Index m, Index n, Index deep) {
+  if (m * n <= SMALL && deep >= 2 * MANY) {
+    const Index parts = min(SPLIT, deep / MANY), size = m * n;
+    std::vector<float> others((parts - 1) * size);
+    shared(frame, parts, [&](Index part) {
+      alignas(64) float room[DEEP * WIDE];
+      float* sum = part ? others.data() + (part - 1) * size : c;
+      const Index first = part * deep / parts, last = (part + 1) * deep / parts;
+      for (Index k = first; k < last; k += DEEP)
+        for (Index j = 0; j < n; j += WIDE) {
+          Index terms = min(DEEP, last - k), wide = min(WIDE, n - j);
+          gather(right, k, terms, j, wide, room);
+          tiles(left, 0, m, k, terms, room, sum + j, n, wide, k > first);
+        }
+    });
+    for (Index part = 1; part < parts; part++)
+      for (Index i = 0; i < size; i++) c[i] += others[(part - 1) * size + i];
+    return;
+  }
   // Divided by rows as far as there are many, so that each is read by one thread.
   Index parts = (n + WIDE - 1) / WIDE, count = pieces(frame, double(m) * n * deep);
   Index down = max(1, min(count, m / (SOME_ROWS / 2))), across = min(parts, (count + down - 1) / down);
@@ -418,9 +465,7 @@ APART void gather_turned(const float* image, const Geometry& g, Index p, Index d
     for (Index i = 0; i < deep;) {
       const Index* places = g.of_place.data() + p + i;
       if (count == 8 && i + 8 <= deep && in_a_row(places)) {
-        const float* rows[8];
-        for (int q = 0; q < 8; q++) rows[q] = from[q] + places[0];
-        turn(rows, to + i * WIDE);
+        turn(from, places[0], to + i * WIDE);
         i += 8;
       } else {
         for (Index q = 0; q < 8; q++) to[i * WIDE + q] = q < count ? from[q][places[0]] : 0;
@@ -537,6 +582,28 @@ extern "C" XLA_FFI_Error* croton_rows(Frame* frame) {
 
 // --- sums ---
 
+namespace {
+
+// to[j] = the sum of row[j] over some rows of n numbers. The last columns are taken together with some that were before.
+void added(const float* from, Index rows, Index n, float* to) {
+  Index j = 0;
+  for (; n >= 8 && j < n; j += 8) {
+    if (j + 8 > n) j = n - 8;
+    Eight sum[4] = {};
+    Index i = 0;
+    for (; i + 4 <= rows; i += 4)
+      for (Index k = 0; k < 4; k++) sum[k] += *(const Eight*)(from + (i + k) * n + j);
+    for (; i < rows; i++) sum[0] += *(const Eight*)(from + i * n + j);
+    *(Eight*)(to + j) = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+  }
+  for (; j < n; j++) {
+    to[j] = 0;
+    for (Index i = 0; i < rows; i++) to[j] += from[i * n + j];
+  }
+}
+
+}  // namespace
+
 // array -> the sums over all axes but the last: those of 32 rows at a time, added up in double precision for eight parts of
 // the rows at most, and their sum
 extern "C" XLA_FFI_Error* croton_sums(Frame* frame) {
@@ -549,11 +616,10 @@ extern "C" XLA_FFI_Error* croton_sums(Frame* frame) {
       double* all = sums.data() + piece * n;
       float* sum = some.data() + piece * n;
       for (Index i = piece * rows / count, last = (piece + 1) * rows / count; i < last;) {
-        memset(sum, 0, n * sizeof(float));
-        for (Index next = min(last, i + 32); i < next; i++)
-#pragma GCC ivdep
-          for (Index j = 0; j < n; j++) sum[j] += from.at[i * n + j];
+        const Index next = min(last, i + 32);
+        added(from.at + i * n, next - i, n, sum);
         for (Index j = 0; j < n; j++) all[j] += sum[j];
+        i = next;
       }
     });
     for (Index j = 0; j < n; j++) {
@@ -651,6 +717,45 @@ extern "C" XLA_FFI_Error* croton_fused(Frame* frame) {
       }
     });
     if (failed) throw std::bad_alloc();
+  });
+}
+
+// --- what is computed for each example ---
+
+namespace {
+
+// A function of its own library (each.py): of the first and the last of its examples, and how many there are in all; the
+// arrays; room; what it sums up; and how rows are exchanged with columns. Or of -1 and how many parts there were, when what
+// they have summed up is to be brought together.
+using Each = void (*)(Index, Index, Index, void* const*, float*, double*, decltype(&turned_in), decltype(&turned_out));
+
+}  // namespace
+
+// The code has the two numbers of the function's name; how many examples; how many numbers of room a thread needs; how
+// many are summed up; and in how many parts the examples are taken.
+extern "C" XLA_FFI_Error* croton_each(Frame* frame) {
+  return called(frame, [=] {
+    const int32_t* given = code(frame).at;
+    auto each = reinterpret_cast<Each>(loop_named(given));
+    const Index all = given[2], size = given[3], summed = given[4], blocks = (all + WIDE - 1) / WIDE;
+    const Index count = max(1, min(given[5], blocks));
+    std::vector<void*> at;
+    for (Index i = 0; i < frame->args.size; i++) at.push_back(argument(frame, i).at);
+    for (Index i = 0; i < frame->rets.size; i++) at.push_back(result(frame, i).at);
+    std::vector<double> sums(count * summed);
+    std::atomic<bool> failed{false};
+    shared(frame, count, [&](Index piece) {
+      float* room = kept(size + LANES);
+      if (!room) {
+        failed = true;
+        return;
+      }
+      room += -(reinterpret_cast<uintptr_t>(room) / sizeof(float)) % LANES;
+      Index first = piece * blocks / count * WIDE, last = min(all, (piece + 1) * blocks / count * WIDE);
+      each(first, last, all, at.data(), room, sums.data() + piece * summed, turned_in, turned_out);
+    });
+    if (failed) throw std::bad_alloc();
+    if (summed) each(-1, count, all, at.data(), nullptr, sums.data(), turned_in, turned_out);
   });
 }
 

@@ -9,7 +9,6 @@ numbers that are still in the nearest cache; and weights are laid out for their 
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -19,76 +18,13 @@ import numpy as np
 from jax.extend.core import Literal
 
 from croton.native.equations import Flat, Name, flat, scanned
-from croton.native.fuse import WRITTEN
 from croton.native.library import compiled_loop, usable
+from croton.native.written import COUNTING, MATH, ROWWISE, Unfit, in_c, number
 
 log = logging.getLogger("croton")
 
-# In C, besides what other loops know: of numbers, and of whole numbers and truths that are the same for all elements.
-ROWWISE = {
-    **WRITTEN,
-    "add_any": WRITTEN["add"],
-    "tanh": "tanh_({0})",
-    "exp": "exp_({0})",
-    "logistic": "1.0f / (1.0f + exp_(-{0}))",
-    "zero_keeping_product": "{1} == 0 ? 0.0f : {0} * {1}",
-    "and": "{0} & {1}",
-    "or": "{0} | {1}",
-    "convert_element_type": "{0}",
-    "copy": "{0}",
-}
-COUNTING = {
-    **{name: WRITTEN[name] for name in ("add", "sub", "mul", "neg", "lt", "le", "gt", "ge", "eq", "ne", "select_n")},
-    **{name: ROWWISE[name] for name in ("and", "or")},
-    "rem": "{1} == 0 ? {0} : {1} == -1 ? 0 : {0} % {1}",
-}
-# tanh is the quotient of polynomials that Eigen has; exp sums a series around the nearest whole power of 2.
-LOOP = """#include <math.h>
-#include <string.h>
-#if defined(__clang__)
-#define EACH _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define EACH _Pragma("GCC ivdep")
-#endif
-static inline float power_(int n) {{
-  int bits = (n + 127) << 23;
-  float x;
-  memcpy(&x, &bits, 4);
-  return x;
-}}
-static inline float exp_(float x) {{
-  x = x < -105.0f ? -105.0f : x;
-  x = x > 89.0f ? 89.0f : x;
-  const float n = rintf(x * 1.44269504f);
-  const float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  const int whole = (int)n, half = whole >> 1;
-  return p * power_(half) * power_(whole - half);
-}}
-static inline float tanh_(float x) {{
-  float y = x < -7.90531111f ? -7.90531111f : x;
-  y = y > 7.90531111f ? 7.90531111f : y;
-  const float z = y * y;
-  float p = -2.76076847742355e-16f;
-  p = p * z + 2.00018790482477e-13f;
-  p = p * z + -8.60467152213735e-11f;
-  p = p * z + 5.12229709037114e-08f;
-  p = p * z + 1.48572235717979e-05f;
-  p = p * z + 6.37261928875436e-04f;
-  p = p * z + 4.89352455891786e-03f;
-  float q = 1.19825839466702e-06f;
-  q = q * z + 1.18534705686654e-04f;
-  q = q * z + 2.26843463243900e-03f;
-  q = q * z + 4.89352518554385e-03f;
-  return fabsf(x) < 0.0004f ? x : y * p / q;
-}}
-static inline long within(long i, long length) {{ return i < 0 ? 0 : i < length ? i : length - 1; }}
+# A recurrent loop, after MATH and around what is written for it.
+LOOP = """static inline long within(long i, long length) {{ return i < 0 ? 0 : i < length ? i : length - 1; }}
 typedef void Product(const float*, long, const float*, float*, long, long, long, long);
 extern "C" void loop(long first, long last, long rows, long steps, void* const* at, const long* lengths,
                      const float* const* right, float* room, Product* product) {{
@@ -100,10 +36,6 @@ for (long step = 0; step < steps; step++) {{
 {end}
 }}
 """
-
-
-class Unfit(Exception):
-    """Why a loop cannot be written so."""
 
 
 # --- what is computed ---
@@ -293,7 +225,7 @@ class _Loop:
         self._check()
         body = [*self.once, *self._written(), *self.last]
         begin, step, end = map("\n".join, (self.begin, body, self.end))
-        self.source = LOOP.format(begin=begin, body=step, end=end)
+        self.source = MATH + LOOP.format(begin=begin, body=step, end=end)
 
     def _all(self, name: str) -> list[Any]:
         return [eqn for eqn in self.eqns if eqn.primitive.name == name]
@@ -434,7 +366,7 @@ class _Loop:
         value = np.asarray(v.val)
         if value.shape != ():
             raise Unfit("an array stands in the step")
-        return Number(_number(float(value))) if value.dtype.kind == "f" else Count("0", int(value))
+        return Number(number(float(value))) if value.dtype.kind == "f" else Count("0", int(value))
 
     def _add(self, eqn: Any) -> None:
         given = [self._read(v) for v in eqn.invars]
@@ -457,7 +389,7 @@ class _Loop:
         whole = kind.kind in "bi"
         if not (whole or kind == np.float32) or any(not isinstance(x, Count | Number) for x in given):
             raise Unfit(f"{name} of {', '.join(v.aval.str_short() for v in eqn.invars)}")
-        text = _in_c(eqn, COUNTING if whole else ROWWISE).format(*given)
+        text = in_c(eqn, COUNTING if whole else ROWWISE).format(*given)
         if text not in self.names:
             self.names[text] = f"k{len(self.names)}"
             self.once.append(f"const {'long' if whole else 'float'} {self.names[text]} = {text};")
@@ -467,7 +399,7 @@ class _Loop:
         kind = eqn.outvars[0].aval.dtype
         if kind not in (np.float32, np.bool_):
             raise Unfit(f"{eqn.primitive.name} is {kind}")
-        width, written = self._width(eqn.outvars[0]), _in_c(eqn, ROWWISE)
+        width, written = self._width(eqn.outvars[0]), in_c(eqn, ROWWISE)
         if eqn.primitive.name == "convert_element_type" and kind == np.bool_:
             written = "{0} != 0"
         given = [self._wide(x, width) if isinstance(x, Row) else x for x in given]
@@ -685,21 +617,6 @@ def _place(row: Row) -> tuple[str, int, int]:
 def _meet(a: View, b: View) -> bool:
     """Whether two views of a stack may have a number in common."""
     return a.step != b.step or (a.column < b.column + b.width and b.column < a.column + a.width)
-
-
-def _number(value: float) -> str:
-    if math.isfinite(value):
-        return f"({float(np.float32(value)).hex()}f)"
-    return "NAN" if math.isnan(value) else f"({'-' * (value < 0)}INFINITY)"
-
-
-def _in_c(eqn: Any, table: dict[str, str]) -> str:
-    """What an elementwise equation is in C."""
-    name, params = eqn.primitive.name, eqn.params
-    odd = (name == "integer_pow" and params["y"] != 2) or (name == "select_n" and len(eqn.invars) != 3)
-    if odd or name not in table:
-        raise Unfit(f"{name} of {', '.join(v.aval.str_short() for v in eqn.invars)}")
-    return table[name]
 
 
 # --- which axes are those of examples ---

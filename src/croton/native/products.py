@@ -11,7 +11,8 @@ import numpy as np
 from jax import lax
 from jax.extend.core import Literal
 
-from croton.native.equations import Flat, flat, read
+from croton.native.each import Each, arranged
+from croton.native.equations import Equation, Flat, flat, read
 from croton.native.fuse import fused_loop, with_product
 from croton.native.library import usable, wanted
 from croton.native.loops import looped
@@ -79,12 +80,16 @@ def _made(value: Any) -> Any:
 def _run(program: Flat, values: Sequence[Any], whole: bool = False) -> list[Any]:
     env = program.begin(values)
     users: dict[Any, list[Any]] = {}
-    for eqn in (*program.eqns, None):
+    eqns = arranged(program)
+    for eqn in (*eqns, None):
         for v in program.outvars if eqn is None else eqn.invars:
             if not isinstance(v, Literal):
                 users.setdefault(v, []).append(eqn)
-    for eqn in program.eqns:
+    for eqn in eqns:
         given = [read(v, env) for v in eqn.invars]
+        if isinstance(eqn, Each):
+            env.update(zip(eqn.outvars, eqn([_made(x) for x in given]), strict=True))
+            continue
         out: Any = next(iter(eqn.outvars), None)
         use = users.get(out, [])
         if _turns(eqn):
@@ -96,7 +101,7 @@ def _run(program: Flat, values: Sequence[Any], whole: bool = False) -> list[Any]
             elif _only(use, _turns) or _only(use, _steps):
                 env[out] = product
             else:
-                all_turn = use and all(e is not None and _turns(e) for e in use)
+                all_turn = use and all(_is(e, _turns) for e in use)
                 env[out] = _Turned(product.turned().made()) if all_turn else product.made()
         elif _steps(eqn) and (place := _product_in(given, len(eqn.outvars))) is not None:
             others = [None if k == place else _made(x) for k, x in enumerate(given)]
@@ -109,7 +114,11 @@ def _run(program: Flat, values: Sequence[Any], whole: bool = False) -> list[Any]
 
 def _only(users: Sequence[Any], kind: Callable[[Any], bool]) -> bool:
     """Whether there is one user, and of this kind."""
-    return len(users) == 1 and users[0] is not None and kind(users[0])
+    return len(users) == 1 and _is(users[0], kind)
+
+
+def _is(user: Any, kind: Callable[[Any], bool]) -> bool:
+    return isinstance(user, Equation) and kind(user)
 
 
 def _other_way(x: Any, kept: bool) -> Any:
