@@ -103,7 +103,7 @@ def _run(program: Flat, values: Sequence[Any], whole: bool = False) -> list[Any]
             else:
                 all_turn = use and all(_is(e, _turns) for e in use)
                 env[out] = _Turned(product.turned().made()) if all_turn else product.made()
-        elif _steps(eqn) and (place := _product_in(given, len(eqn.outvars))) is not None:
+        elif _steps(eqn) and (place := _product_in(given)) is not None:
             others = [None if k == place else _made(x) for k, x in enumerate(given)]
             results = with_product(others, place, given[place].factors, eqn.params["loop"])
             env.update(zip(eqn.outvars, results, strict=True))
@@ -127,15 +127,12 @@ def _other_way(x: Any, kept: bool) -> Any:
     return x.matrix if isinstance(x, _Turned) else _Turned(x)
 
 
-def _product_in(given: Sequence[Any], results: int) -> int | None:
-    """The place of a product that a loop can make itself, its right factor staying in the cache.
-
-    A product of one term is no work, but for a single result XLA computes it in place as well.
-    """
+def _product_in(given: Sequence[Any]) -> int | None:
+    """The place of a product that a loop can make itself, its right factor staying in the cache."""
     for k, x in enumerate(given):
         if not isinstance(x, _Product) or x.terms * (x.shape[1] + 15) > CACHED:
             continue
-        if x.terms >= TERMS or (x.terms == 1 and results > 1):
+        if x.terms >= TERMS or x.terms == 1:  # one term is no work
             return k
     return None
 
