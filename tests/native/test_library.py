@@ -29,10 +29,22 @@ print(library.usable(), float(np.abs(net.params[0].get_value()).sum()))
 """
 
 
-def trained(folder, **environment):
+# The first trace ends: the compiler may fail.
+NOTED = """
+lowered = engine.Steps._lowered
+def noted(*arguments):
+    made = lowered(*arguments)
+    assert library.kernels().pending or open({path!r}).close() is None
+    open({path!r}, "w").close()
+    return made
+engine.Steps._lowered = noted
+"""
+
+
+def trained(folder, program=PROGRAM, **environment):
     """Whether a new process has the kernels, a sum of the parameters that it trained, and what it logged."""
     known = {**os.environ, "CROTON_COMPILE_CACHE": str(folder), **environment}
-    run = subprocess.run([sys.executable, "-c", PROGRAM], env=known, capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", program], env=known, capture_output=True, text=True, check=True)
     there, total = run.stdout.splitlines()[-1].split()
     return there == "True", float(total), run.stderr
 
@@ -81,6 +93,18 @@ def test_with_a_compiler_that_fails(tmp_path, plain):
     assert (there, total) == (False, plain)
     assert told.count("cannot compile croton's kernels") == 1
     assert not list(tmp_path.glob("building-*"))
+
+
+def test_with_a_compiler_that_fails_when_the_program_is_traced(tmp_path, plain):
+    mine = tmp_path / "c++"
+    mine.write_text(f'#!/bin/sh\nwhile [ ! -e "{tmp_path}/traced" ]; do sleep 0.1; done\nexit 1\n')
+    mine.chmod(0o700)
+    before = "from croton.native import library\n"
+    assert before in PROGRAM
+    noted = f"{before}from croton.nets.training import engine\n{NOTED.format(path=str(tmp_path / 'traced'))}"
+    there, total, told = trained(tmp_path, PROGRAM.replace(before, noted), CXX=str(mine))
+    assert (there, total) == (False, plain)
+    assert told.count("cannot compile croton's kernels") == 1
 
 
 @compiler

@@ -52,6 +52,11 @@ class Build:
         self._thread = Thread(target=self._run, args=(name, source), name="croton-kernels")
         self._thread.start()
 
+    @property
+    def pending(self) -> bool:
+        """Whether it is still being made."""
+        return self._thread.is_alive()
+
     def library(self) -> ctypes.CDLL | None:
         """The library, waited for; None where there cannot be one."""
         self._thread.join()
@@ -154,10 +159,16 @@ def _compiled(source: str, place: Path) -> bool:
         told = str(error)
     finally:
         made.unlink(missing_ok=True)
+    _warn(command[0], told)
+    return False
+
+
+@cache
+def _warn(command: str, told: str) -> None:
+    """Say once why there are no kernels."""
     log.warning(
         "%s cannot compile croton's kernels, so XLA's are used, which are slower; %s=0 ends this message: %s",
-        command[0],
+        command,
         VARIABLE,
         told,
     )
-    return False

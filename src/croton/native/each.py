@@ -19,7 +19,7 @@ from croton.native.equations import Equation, Flat, Name
 from croton.native.groups import edges, grouped, names
 from croton.native.library import compiled_loop, usable
 from croton.native.spaces import FOLDS, Space
-from croton.native.written import COUNTING, MATH, ROWWISE, Unfit, in_c, number
+from croton.native.written import COUNTING, HEAD, MATH, ROWWISE, Unfit, in_c, number
 
 log = logging.getLogger("croton")
 
@@ -35,9 +35,8 @@ TYPES = {"float32": "float", "int32": "int", "int64": "long", "bool": "int"}
 STORED = {"float32": "float", "int32": "int", "int64": "long", "bool": "bool"}
 # How reductions go on: {0} is what there is so far, {1} one more.
 ADDED = {"sum": "{0} + {1}", "max": ROWWISE["max"], "min": ROWWISE["min"], "and": "{0} & {1}", "or": "{0} | {1}"}
-LARGEST = {"float": "INFINITY", "int": "INT_MAX", "long": "LONG_MAX"}
-LOOP = """#include <limits.h>
-#if defined(__AVX512F__)
+LARGEST = {"float": "INFINITY", "int": "__INT_MAX__", "long": "__LONG_MAX__"}
+LOOP = """#if defined(__AVX512F__)
 #define L 32
 #else
 #define L 16
@@ -328,7 +327,7 @@ class Each:
         if self.room > ROOM:
             raise Unfit("there is much to keep of each example")
         parts = {"begin": begin, "body": body, "end": ends, "finish": finish}
-        return MATH + LOOP.format(features=self.space.features, **{k: "\n".join(v) for k, v in parts.items()})
+        return HEAD + MATH + LOOP.format(features=self.space.features, **{k: "\n".join(v) for k, v in parts.items()})
 
     @property
     def parts(self) -> int:

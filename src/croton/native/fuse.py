@@ -19,21 +19,15 @@ from jax.interpreters import mlir
 from croton.native.equations import Flat, Name, flat, read
 from croton.native.groups import Group, edges, grouped
 from croton.native.library import compiled_loop, usable, wanted
-from croton.native.written import WRITTEN
+from croton.native.written import HEAD, WRITTEN
 
 # A result of fewer elements is left to XLA: it stays in the processor's nearest cache.
 LEAST = 1 << 12
 # The arrays of a loop at most, as in kernels.cc.
 MOST = 64
 # A loop of elementwise code, around what is written for it.
-LOOP = """#include <math.h>
-extern "C" void loop(long n, float* const* at, const float* number) {{
-#if defined(__clang__)
-#pragma clang loop vectorize(assume_safety)
-#else
-#pragma GCC ivdep
-#endif
-for (long i = 0; i < n; i++) {{
+LOOP = """extern "C" void loop(long n, float* const* at, const float* number) {{
+EACH for (long i = 0; i < n; i++) {{
 {body}
 }}
 }}
@@ -194,7 +188,7 @@ def _lowered(*arguments: Any, loop: Loop, turned: tuple[bool, bool] | None) -> l
     if turned is None and len(loop.results) == 1:
         return loop.plain(*arguments)
     body, literals = loop.written()
-    name, more = compiled_loop(LOOP.format(body=body)), turned is not None
+    name, more = compiled_loop(HEAD + LOOP.format(body=body)), turned is not None
     head = [*name, int(more), *(turned or (0, 0))]
     call = jax.ffi.ffi_call("croton_fused", loop.kinds, input_output_aliases={i + more: k for i, k in loop.aliases})
     return list(call(*arguments, *map(np.float32, literals), code=np.array(head, "int32")))

@@ -15,6 +15,8 @@
 
 #include "xla/ffi/api/c_api.h"
 
+// Written out, whatever the compiler thinks: what is indexed so lies in registers.
+#define UNROLLED _Pragma("GCC unroll 16")
 // Compiled once, not within each of its callers, which would take long.
 #define APART __attribute__((noinline))
 
@@ -185,10 +187,8 @@ float* kept(Index size) {
 // registers, each twice as wide.
 #if defined(__AVX512F__)
 constexpr Index LANES = 16, ROWS = 12, DEEP = 192;
-#define EACH_ROW _Pragma("GCC unroll 12")
 #else
 constexpr Index LANES = 8, ROWS = 6, DEEP = 256;
-#define EACH_ROW _Pragma("GCC unroll 6")
 #endif
 constexpr Index WIDE = 2 * LANES;
 typedef float Lanes __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
@@ -219,16 +219,15 @@ void tile(Index deep, const float* a, Index lda, const float* b, float* c, Index
   Lanes sum[rows][vectors] = {};
   for (Index k = 0; k < deep; k++) {
     Lanes right[vectors];
-    for (int v = 0; v < vectors; v++) right[v] = *(const Lanes*)(b + k * WIDE + v * LANES);
-    EACH_ROW
-    for (int r = 0; r < rows; r++) {
+    UNROLLED for (int v = 0; v < vectors; v++) right[v] = *(const Lanes*)(b + k * WIDE + v * LANES);
+    UNROLLED for (int r = 0; r < rows; r++) {
       float x = turned ? a[k * lda + r] : a[r * lda + k];
-      for (int v = 0; v < vectors; v++) sum[r][v] += x * right[v];
+      UNROLLED for (int v = 0; v < vectors; v++) sum[r][v] += x * right[v];
     }
   }
-  for (int r = 0; r < rows; r++, c += ldc) {
+  UNROLLED for (int r = 0; r < rows; r++, c += ldc) {
     if (wide == vectors * LANES) {
-      for (int v = 0; v < vectors; v++) {
+      UNROLLED for (int v = 0; v < vectors; v++) {
         Lanes* to = (Lanes*)(c + v * LANES);
         *to = add ? *to + sum[r][v] : sum[r][v];
       }
@@ -276,29 +275,29 @@ inline void turn(Own* r) {
 #define MIX(x, y, ...) __builtin_shuffle(x, y, (Which){__VA_ARGS__})
 #endif
   Own t[8];
-  for (int i = 0; i < 8; i += 2) {
+  UNROLLED for (int i = 0; i < 8; i += 2) {
     t[i] = MIX(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
     t[i + 1] = MIX(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
   }
-  for (int h = 0; h < 8; h += 4)
-    for (int j = 0; j < 2; j++) {
+  UNROLLED for (int h = 0; h < 8; h += 4)
+    UNROLLED for (int j = 0; j < 2; j++) {
       r[h + 2 * j] = MIX(t[h + j], t[h + 2 + j], 0, 1, 8, 9, 4, 5, 12, 13);
       r[h + 2 * j + 1] = MIX(t[h + j], t[h + 2 + j], 2, 3, 10, 11, 6, 7, 14, 15);
     }
-  for (int j = 0; j < 4; j++) {
+  UNROLLED for (int j = 0; j < 4; j++) {
     t[j] = MIX(r[j], r[4 + j], 0, 1, 2, 3, 8, 9, 10, 11);
     t[4 + j] = MIX(r[j], r[4 + j], 4, 5, 6, 7, 12, 13, 14, 15);
   }
-  for (int j = 0; j < 8; j++) r[j] = t[j];
+  UNROLLED for (int j = 0; j < 8; j++) r[j] = t[j];
 #undef MIX
 }
 
 // to[i * WIDE + q] = rows[q][k + i] for i, q < 8.
 inline void turn(const float* const* rows, Index k, float* to) {
   Own r[8];
-  for (int q = 0; q < 8; q++) r[q] = *(const Eight*)(rows[q] + k);
+  UNROLLED for (int q = 0; q < 8; q++) r[q] = *(const Eight*)(rows[q] + k);
   turn(r);
-  for (int i = 0; i < 8; i++) *(Eight*)(to + i * WIDE) = r[i];
+  UNROLLED for (int i = 0; i < 8; i++) *(Eight*)(to + i * WIDE) = r[i];
 }
 
 // to[i * WIDE + q] = rows[q][i] for i < deep, and 0 from q = wide on.
@@ -317,9 +316,9 @@ APART void turned_out(float* const* rows, Index deep, Index wide, const float* f
     Index count = min(8, wide - some), i = 0;
     for (; count == 8 && i + 8 <= deep; i += 8) {
       Own r[8];
-      for (int q = 0; q < 8; q++) r[q] = *(const Eight*)(from + (i + q) * WIDE);
+      UNROLLED for (int q = 0; q < 8; q++) r[q] = *(const Eight*)(from + (i + q) * WIDE);
       turn(r);
-      for (int q = 0; q < 8; q++) *(Eight*)(rows[q] + i) = r[q];
+      UNROLLED for (int q = 0; q < 8; q++) *(Eight*)(rows[q] + i) = r[q];
     }
     for (; i < deep; i++)
       for (Index q = 0; q < count; q++) rows[q][i] = from[i * WIDE + q];

@@ -9,6 +9,9 @@ import ctypes
 import hashlib
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 
 import jax
@@ -28,6 +31,7 @@ _known: set[str] = set()
 _awaited: dict[str, tuple[int, int]] = {}
 _broken = False
 _guard = threading.Lock()
+_early: ContextVar[list[bool] | None] = ContextVar("_early", default=None)
 
 
 def wanted() -> bool:
@@ -38,12 +42,39 @@ def wanted() -> bool:
 
 
 def usable() -> bool:
-    """Whether what is being traced may call the kernels: they are ``wanted``, and there.
+    """Whether what is being traced may call the kernels: they are ``wanted``, and there, or if it is ``early`` will be.
 
-    To be asked when there is something for them to do: it waits for their compilation, which takes two seconds, if no
-    process before has done it.
+    To be asked when there is something for them to do: it waits for their compilation, which takes a second or two, if
+    no process before has done it.
     """
-    return wanted() and _load() is not None
+    if not wanted():
+        return False
+    asked = _early.get()
+    if asked is not None and kernels().pending:
+        asked.append(True)
+        return True
+    return _load() is not None
+
+
+@contextmanager
+def early() -> Iterator[list[bool]]:
+    """What is traced meanwhile does not wait for the kernels; if there is something in the list that this gives, it is
+    to be compiled when they are ``loaded``.
+    """
+    asked: list[bool] = []
+    before = _early.set(asked)
+    try:
+        yield asked
+    finally:
+        _early.reset(before)
+
+
+def loaded() -> bool:
+    """Wait for the kernels: whether they are there. If not, what was traced ``early`` is to be traced once more."""
+    there = _load() is not None
+    if not there:
+        _awaited.clear()
+    return there
 
 
 def compiled_loop(source: str) -> tuple[int, int]:

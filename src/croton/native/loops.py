@@ -19,7 +19,7 @@ from jax.extend.core import Literal
 
 from croton.native.equations import Flat, Name, flat, scanned
 from croton.native.library import compiled_loop, usable
-from croton.native.written import COUNTING, MATH, ROWWISE, Unfit, in_c, number
+from croton.native.written import COUNTING, HEAD, MATH, ROWWISE, Unfit, in_c, number
 
 log = logging.getLogger("croton")
 
@@ -225,7 +225,7 @@ class _Loop:
         self._check()
         body = [*self.once, *self._written(), *self.last]
         begin, step, end = map("\n".join, (self.begin, body, self.end))
-        self.source = MATH + LOOP.format(begin=begin, body=step, end=end)
+        self.source = HEAD + MATH + LOOP.format(begin=begin, body=step, end=end)
 
     def _all(self, name: str) -> list[Any]:
         return [eqn for eqn in self.eqns if eqn.primitive.name == name]

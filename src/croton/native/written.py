@@ -51,16 +51,23 @@ COUNTING = {
     **{name: ROWWISE[name] for name in ("and", "or")},
     "rem": "{1} == 0 ? {0} : {1} == -1 ? 0 : {0} % {1}",
 }
-# tanh is the quotient of polynomials that Eigen has; exp sums a series around the nearest whole power of 2, and log one
-# around the power of 2 that is nearest to x in its logarithm (as Cephes).
-MATH = """#include <math.h>
-#include <string.h>
+# Of the headers that declare these, one is long to read in C++.
+HEAD = """#define fabsf __builtin_fabsf
+#define sqrtf __builtin_sqrtf
+#define rintf __builtin_rintf
+#define memcpy __builtin_memcpy
+#define memset __builtin_memset
+#define INFINITY __builtin_inff()
+#define NAN __builtin_nanf("")
 #if defined(__clang__)
 #define EACH _Pragma("clang loop vectorize(assume_safety)")
 #else
 #define EACH _Pragma("GCC ivdep")
 #endif
-static inline float power_(int n) {
+"""
+# tanh is the quotient of polynomials that Eigen has; exp sums a series around the nearest whole power of 2, and log one
+# around the power of 2 that is nearest to x in its logarithm (as Cephes).
+MATH = """static inline float power_(int n) {
   int bits = (n + 127) << 23;
   float x;
   memcpy(&x, &bits, 4);

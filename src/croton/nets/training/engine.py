@@ -24,7 +24,7 @@ from croton.graph.core import SharedVariable, Variable
 from croton.graph.walk import toposort
 from croton.loop.op import Scan
 from croton.native.fuse import fused
-from croton.native.library import ready, wanted
+from croton.native.library import early, loaded, ready, wanted
 from croton.native.products import LoopLeft, with_products
 from croton.nets.training.data import Block, Dataset, pick
 from croton.settings import config
@@ -89,14 +89,20 @@ class Steps:
     def _made(self, arguments: list[Any], axis: int, mesh: Mesh | None) -> tuple[Any, Mesh | None]:
         """The program, and over which devices it divides examples."""
         native = wanted()
-        lowered, over = self._lowered(arguments, axis, mesh)
+        with early() as asked:
+            lowered, over = self._lowered(arguments, axis, mesh)
+        if asked and not loaded():
+            lowered, over = self._once_more(arguments, axis, mesh)
         program = compiled(lowered)
         if native and not ready():
             # There is a compiler that made the kernels, and cannot make a loop: XLA makes it.
-            self._run.clear_cache()  # type: ignore[attr-defined]
-            lowered, over = self._lowered(arguments, axis, mesh)
+            lowered, over = self._once_more(arguments, axis, mesh)
             program = compiled(lowered)
         return program, over
+
+    def _once_more(self, arguments: list[Any], axis: int, mesh: Mesh | None) -> tuple[Any, Mesh | None]:
+        self._run.clear_cache()  # type: ignore[attr-defined]
+        return self._lowered(arguments, axis, mesh)
 
     def _lowered(self, arguments: list[Any], axis: int, mesh: Mesh | None) -> tuple[Any, Mesh | None]:
         try:
