@@ -44,7 +44,9 @@ def test_product_of_any_shape(m, n, k, first, second):
     close(found, (x.T if first else x) @ (y.T if second else y))
 
 
-@pytest.mark.parametrize(("m", "n", "k"), [(1000, 16, 300), (9, 2000, 1000), (512, 512, 64)])
+@pytest.mark.parametrize(
+    ("m", "n", "k"), [(1000, 16, 300), (9, 2000, 1000), (512, 512, 64), (20, 1024, 40), (20, 50, 6400), (300, 500, 300)]
+)
 def test_product_in_many_pieces(m, n, k):
     a, b = matrices((m, k), (k, n))
     text, found = program(lambda a, b: a @ b, a, b)

@@ -202,6 +202,12 @@ struct Left {  // of a product; turned: element (i, k) lies at k * ld + i
   const float* from(Index i, Index k) const { return at + (turned ? k * ld + i : i * ld + k); }
 };
 
+// A part of the right factor: as it was copied together, or as it lies.
+struct Part {
+  const float* at;
+  Index ld = WIDE;
+};
+
 // Sets c to, or increases it by, so many numbers.
 APART void put(float* __restrict c, const float* __restrict from, Index count, bool add) {
   Index j = 0;
@@ -215,11 +221,11 @@ APART void put(float* __restrict c, const float* __restrict from, Index count, b
 
 // ``vectors``: 2, or 1 where a tile has no more than LANES columns.
 template <int rows, int vectors, bool turned>
-void tile(Index deep, const float* a, Index lda, const float* b, float* c, Index ldc, Index wide, bool add) {
+void tile(Index deep, const float* a, Index lda, Part b, float* c, Index ldc, Index wide, bool add) {
   Lanes sum[rows][vectors] = {};
   for (Index k = 0; k < deep; k++) {
     Lanes right[vectors];
-    UNROLLED for (int v = 0; v < vectors; v++) right[v] = *(const Lanes*)(b + k * WIDE + v * LANES);
+    UNROLLED for (int v = 0; v < vectors; v++) right[v] = *(const Lanes*)(b.at + k * b.ld + v * LANES);
     UNROLLED for (int r = 0; r < rows; r++) {
       float x = turned ? a[k * lda + r] : a[r * lda + k];
       UNROLLED for (int v = 0; v < vectors; v++) sum[r][v] += x * right[v];
@@ -238,8 +244,7 @@ void tile(Index deep, const float* a, Index lda, const float* b, float* c, Index
 }
 
 template <int vectors, bool turned, int rows = ROWS>
-void tile_of(Index now, Index deep, const float* a, Index lda, const float* b, float* c, Index ldc, Index wide,
-             bool add) {
+void tile_of(Index now, Index deep, const float* a, Index lda, Part b, float* c, Index ldc, Index wide, bool add) {
   if (now == rows)
     tile<rows, vectors, turned>(deep, a, lda, b, c, ldc, wide, add);
   else if constexpr (rows > 1)
@@ -247,7 +252,7 @@ void tile_of(Index now, Index deep, const float* a, Index lda, const float* b, f
 }
 
 template <int vectors, bool turned>
-APART void tiles_of(Index rows, Index deep, const float* a, Index lda, const float* b, float* c, Index ldc, Index wide,
+APART void tiles_of(Index rows, Index deep, const float* a, Index lda, Part b, float* c, Index ldc, Index wide,
                     bool add) {
   // Of nearly equal height: a low tile takes as long as a high one.
   for (Index count = (rows + ROWS - 1) / ROWS, now; rows > 0; rows -= now, count--) {
@@ -258,8 +263,7 @@ APART void tiles_of(Index rows, Index deep, const float* a, Index lda, const flo
 }
 
 // c, rows x wide, is set to or increased by rows i.. of the left factor, terms k.., times a part b of the right one.
-void tiles(const Left& left, Index i, Index rows, Index k, Index deep, const float* b, float* c, Index ldc, Index wide,
-           bool add) {
+void tiles(const Left& left, Index i, Index rows, Index k, Index deep, Part b, float* c, Index ldc, Index wide, bool add) {
   auto some = wide > LANES ? (left.turned ? tiles_of<2, true> : tiles_of<2, false>)
                            : (left.turned ? tiles_of<1, true> : tiles_of<1, false>);
   some(rows, deep, left.from(i, k), left.ld, b, c, ldc, wide, add);
@@ -327,6 +331,9 @@ APART void turned_out(float* const* rows, Index deep, Index wide, const float* f
 
 // --- products of matrices ---
 
+// Rows of the left factor for which the right one is not copied together.
+constexpr Index FEW = 128;
+
 struct Right {  // turned: element (k, j) lies at j * ld + k
   const float* at;
   Index ld;
@@ -355,6 +362,14 @@ APART void gather(const Right& right, Index k, Index deep, Index j, Index wide, 
   turned_in(rows, deep, wide, to);
 }
 
+// The same for m rows of the left factor: left as it lies where they are few, if its rows do not all fall into the same
+// places of the cache.
+Part laid_out(const Right& right, Index m, Index k, Index deep, Index j, Index wide, float* room) {
+  if (!right.turned && wide == WIDE && m <= FEW && right.ld % 1024) return {right.at + k * right.ld + j, right.ld};
+  gather(right, k, deep, j, wide, room);
+  return {room};
+}
+
 // Rows of the left factor that are multiplied one part of the right factor after the other; and how many numbers of them
 // the second cache keeps.
 constexpr Index SOME_ROWS = 192, NEAR = 1 << 16;
@@ -373,8 +388,7 @@ void product(Frame* frame, const Left& left, const Right& right, float* c, Index
       for (Index k = first; k < last; k += DEEP)
         for (Index j = 0; j < n; j += WIDE) {
           Index terms = min(DEEP, last - k), wide = min(WIDE, n - j);
-          gather(right, k, terms, j, wide, room);
-          tiles(left, 0, m, k, terms, room, sum + j, n, wide, k > first);
+          tiles(left, 0, m, k, terms, laid_out(right, m, k, terms, j, wide, room), sum + j, n, wide, k > first);
         }
     });
     for (Index part = 1; part < parts; part++)
@@ -396,8 +410,7 @@ void product(Frame* frame, const Left& left, const Right& right, float* c, Index
         for (Index j = x * parts / across * WIDE; j < min(n, (x + 1) * parts / across * WIDE); j += WIDE)
           for (Index k = begin; k < min(deep, begin + some); k += DEEP) {
             Index wide = min(WIDE, n - j), terms = min(DEEP, deep - k);
-            gather(right, k, terms, j, wide, room);
-            tiles(left, i, now, k, terms, room, c + i * n + j, n, wide, k > 0);
+            tiles(left, i, now, k, terms, laid_out(right, m, k, terms, j, wide, room), c + i * n + j, n, wide, k > 0);
           }
     }
   });
@@ -491,7 +504,7 @@ extern "C" XLA_FFI_Error* croton_maps(Frame* frame) {
         for (Index k = 0; k < g.kernel; k += DEEP) {
           Index deep = min(DEEP, g.kernel - k);
           gather(x.at + n * g.size, g, k, deep, p, wide, room);
-          tiles(filters, 0, g.maps, k, deep, room, y.at + n * g.maps * g.places + p, g.places, wide, k > 0);
+          tiles(filters, 0, g.maps, k, deep, {room}, y.at + n * g.maps * g.places + p, g.places, wide, k > 0);
         }
       }
     });
@@ -520,7 +533,7 @@ extern "C" XLA_FFI_Error* croton_images(Frame* frame) {
             gather(Right{y.at + n * g.maps * g.places, g.places, false}, o, deep, p, wide, room);
             for (Index k = 0; k < g.kernel; k += ROWS) {
               Index rows = min(ROWS, g.kernel - k);
-              tiles(filters, k, rows, o, deep, room, patches, WIDE, WIDE, false);
+              tiles(filters, k, rows, o, deep, {room}, patches, WIDE, WIDE, false);
               for (Index r = 0; r < rows; r++)
                 for (Index some = 0; some < WIDE / 8; some++) {
                   float* to = image + g.of_kernel[k + r];
@@ -555,7 +568,7 @@ extern "C" XLA_FFI_Error* croton_filters(Frame* frame) {
           for (Index k = 0; k < g.kernel; k += WIDE) {
             Index deep = min(DEEP, g.places - p), wide = min(WIDE, g.kernel - k);
             gather_turned(x.at + n * g.size, g, p, deep, k, wide, room);
-            tiles(maps, 0, g.maps, p, deep, room, sum + k, g.kernel, wide, true);
+            tiles(maps, 0, g.maps, p, deep, {room}, sum + k, g.kernel, wide, true);
           }
       }
     });
@@ -714,7 +727,7 @@ extern "C" XLA_FFI_Error* croton_fused(Frame* frame) {
           for (Index j = 0; j < n; j++) rows[(i - row) * n + j] = a.at[i] * b.at[j];
         for (Index i = row; deep > 1 && i < last; i += ROWS)
           for (Index j = 0; j < n; j += WIDE)
-            tiles(left, i, min(ROWS, last - i), 0, deep, &parts[j * deep], &rows[(i - row) * n + j], n,
+            tiles(left, i, min(ROWS, last - i), 0, deep, {&parts[j * deep]}, &rows[(i - row) * n + j], n,
                   min(WIDE, n - j), false);
         run(row * n, last * n, rows);
       }
@@ -770,7 +783,7 @@ void multiplied(const float* a, Index lda, const float* parts, float* c, Index l
   for (Index j = 0; j < n; j += WIDE)
     for (Index k = 0; k < deep; k += MUCH) {
       Index now = min(MUCH, deep - k);
-      tiles({a, lda, false}, 0, rows, k, now, parts + j * deep + k * WIDE, c + j, ldc, min(WIDE, n - j), k > 0);
+      tiles({a, lda, false}, 0, rows, k, now, {parts + j * deep + k * WIDE}, c + j, ldc, min(WIDE, n - j), k > 0);
     }
 }
 
