@@ -106,16 +106,18 @@ Index threads(Frame* frame) {
   return succeeded(frame, frame->api->XLA_FFI_ThreadPool_NumThreads(&args)) ? max(count, 1) : 1;
 }
 
-// Pieces of work that threads take one after the other. A thread may come when all is done and the caller is gone, so
-// who leaves last gives the memory back.
+// Pieces of work that threads take one after the other: the caller from the first on, others from the last, so that each
+// core is likely to find in its own cache what it had of other work before. A thread may come when all is done and the
+// caller is gone, so who leaves last gives the memory back.
 struct Pieces {
-  std::atomic<Index> next{0}, done{0}, holders;
-  Index count;
+  std::atomic<Index> taken{0}, back{0}, done{0}, holders;
+  Index front = 0, count;
   void (*run)(void*, Index);
   void* data;
 
-  void work() {
-    for (Index i; (i = next.fetch_add(1)) < count; done.fetch_add(1, std::memory_order_release)) run(data, i);
+  void work(bool caller) {
+    for (; taken.fetch_add(1) < count; done.fetch_add(1, std::memory_order_release))
+      run(data, caller ? front++ : count - 1 - back.fetch_add(1));
   }
   void leave() {
     if (holders.fetch_sub(1) == 1) delete this;
@@ -140,12 +142,12 @@ APART void shared(Frame* frame, Index count, void (*run)(void*, Index), void* da
     args.ctx = frame->ctx;
     args.data = pieces;
     args.task = [](void* data) {
-      static_cast<Pieces*>(data)->work();
+      static_cast<Pieces*>(data)->work(false);
       static_cast<Pieces*>(data)->leave();
     };
     if (!succeeded(frame, frame->api->XLA_FFI_ThreadPool_Schedule(&args))) pieces->leave();
   }
-  pieces->work();
+  pieces->work(true);
   for (int spins = 0; pieces->done.load(std::memory_order_acquire) < count; spins++) {
     if (spins > 2000) sched_yield();
 #if defined(__x86_64__)
