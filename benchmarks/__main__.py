@@ -17,7 +17,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="croton's speed against its peers")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)}; none: all of them")
     parser.add_argument(
-        "--repeats", type=int, default=15, help="rounds of turns (default 15; c, d, f, h: at most 5, i: 3)"
+        "--repeats", type=int, default=15, help="rounds of turns (default 15; c, d, f, h, k: at most 5, i: 3)"
     )
     parser.add_argument("--output", type=Path, help="where to write (default: RESULTS.md beside this, if all are run)")
     parser.add_argument(

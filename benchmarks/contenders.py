@@ -157,6 +157,11 @@ def epochs(number: list[int]) -> Contender:
     return Contender("croton", "croton", "nets", "resident", {**CROTON, "epochs": number}, CROTON, NO_CACHE)
 
 
+def lowered(name: str) -> Contender:
+    """Name who brings a network of (h) to XLA, in (k)."""
+    return Contender("croton", "croton", "nets", "lowered", {"name": name}, CROTON, NO_CACHE)
+
+
 def rates(sizes: list[int]) -> list[Contender]:
     """Name who measures the machine's own rates, for arrays of these sizes."""
     about = [("croton", "numpy"), ("croton", "jax"), ("torch", "torch")]

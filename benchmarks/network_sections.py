@@ -17,8 +17,9 @@ from benchmarks.report import Section, fastest, times, versus
 WANTED, ABOVE, FAR = 0.7, 1.3, 2.5
 """The target: a ratio to the fastest peer of ``WANTED``, or ``ABOVE`` floors; ``FAR`` floors are marked."""
 STARTED = ("classifier-64", "autoencoder", "lstm-128", "lenet-64")
-LATER = 1.0
-"""The networks of (i), and how many seconds later than PyTorch croton may be there."""
+"""The networks of (i) and (k)."""
+LATER, LOWERED = 1.0, 0.3
+"""How many seconds later than PyTorch croton may be there in (i), and how many it may take in (k)."""
 EPOCHS = (10, 100, 500, 1_000)
 """After how many epochs (j) looks."""
 
@@ -117,6 +118,35 @@ def memory(repeats: int, epochs: Sequence[int] = EPOCHS) -> Section:
         [("contender", *[f"after {n:,} epochs" for n in epochs]), (one.contender.name, *told)],
         [],
         [one],
+    )
+
+
+def lowering(repeats: int, names: Sequence[str] = STARTED) -> Section:
+    """Measure (k), the time from a network's description to its program."""
+    rows: list[Sequence[str]] = []
+    everyone: list[Measured] = []
+    for name in names:
+        one = Measured(contenders.lowered(name))
+        everyone.append(one)
+        try:
+            for _ in range(min(repeats, 5)):
+                time.sleep(SETTLE)
+                with Worker(one.contender) as worker:
+                    worker.build()
+                    one.rounds.append([worker.ask("result")])
+                    one.versions = worker.describe()
+        except Failed as failed:
+            one.error = str(failed)
+        wanted = f"at most {LOWERED:g}: {'met' if one.rounds and _median(one) <= LOWERED else 'missed'}"
+        rows.append((name, one.error or times(one, 1.0), wanted))
+    return Section(
+        "(k) From a network's description to its program",
+        "croton alone, in a new process that has imported it: from describing the layers until XLA is given the"
+        " training program: building the graph, differentiating and rewriting it, tracing and lowering it. What XLA"
+        " then takes to compile it is in (i).",
+        [("network", "seconds (quartiles or runs)", "target"), *rows],
+        [],
+        everyone,
     )
 
 

@@ -245,4 +245,5 @@ def _start(one: Measured) -> float:
 SECTIONS = {
     "a": training, "b": calls, "c": first_step, "d": many_outputs, "e": lenet, "f": recurrent, "g": memory,
     "h": network_sections.training, "i": network_sections.first_epoch, "j": network_sections.memory,
+    "k": network_sections.lowering,
 }  # fmt: skip

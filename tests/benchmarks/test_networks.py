@@ -51,6 +51,13 @@ def test_croton_and_jax_learn_at_the_same_pace(small):
     assert fall[0] == pytest.approx(fall[1], rel=0.3)  # they go through the data in different orders
 
 
+def test_a_network_is_brought_to_its_program(small):
+    contender = contenders.lowered("lstm-128")
+    with Worker(contender) as process:
+        process.build()
+        assert 0 < process.ask("result") < 60
+
+
 @pytest.mark.parametrize("name", ["lenet-64", "gru-128"])
 @pytest.mark.parametrize("peer", ["torch", "keras"])
 def test_peers_begin_with_the_same_loss(name, peer):
