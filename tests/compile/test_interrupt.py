@@ -66,6 +66,10 @@ def test_jax_is_left_as_it_was_though_interrupted():
         finally:
             sys.settrace(before)
         assert not jax.config.jax_enable_x64
+        jax.config.update("jax_enable_x64", True)
+        allowed = jax.config.jax_enable_x64
+        jax.config.update("jax_enable_x64", False)
+        assert allowed, "what the user says counts no longer"
     assert 0 < seen < event
 
 

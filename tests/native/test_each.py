@@ -16,6 +16,12 @@ from croton.native.products import with_products
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="there is no C++ compiler to make the kernels with")
 
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setattr(each, "LEAST", 0)
+
+
 NORMAL = np.random.RandomState(0).normal(size=5000).astype("float32")
 
 
@@ -32,9 +38,9 @@ def program(function, *arguments):
 
 
 def same(function, *arguments, calls=1, rtol=1e-5, atol=1e-6):
-    """Check that there are so many functions of C, and the results are XLA's."""
+    """Check that there are so many functions of C, if that matters, and the results are XLA's."""
     text, found = program(function, *arguments)
-    assert text.count("@croton_each") == calls
+    assert calls is None or text.count("@croton_each") == calls
     with jax.enable_x64(True):
         expected = jax.jit(function)(*arguments)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=atol), found, expected)
@@ -70,6 +76,60 @@ def test_examples_in_another_order():
         return jax.nn.softmax(x) * weights.T[..., None], jax.nn.softmax(x).max(-1).T * weights
 
     same(function, numbers(7, 30, 12), numbers(30, 7))
+
+
+def test_sums_over_some_of_the_examples_axes_are_not_taken_for_others():
+    """Squares, whose axes cannot be told by their lengths."""
+
+    def over_examples(x, mask):
+        return jax.nn.softmax(x) * mask[:, :, None] * mask.sum(0)
+
+    def of_others(x, z):
+        return jax.nn.softmax(x + z.sum(1)) * z, jax.nn.softmax(x + z.sum(1, keepdims=True)) * z
+
+    same(over_examples, numbers(5, 7, 7), numbers(5, 7), calls=None)
+    same(of_others, numbers(9, 9), numbers(9, 9) / 2, calls=None)
+    same(lambda x, y: jax.nn.softmax(x + y.sum(1)) * y, numbers(9, 9), numbers(9, 1), calls=None)
+
+
+def test_what_each_example_has_once_is_its_largest():
+    same(lambda m: jnp.broadcast_to(m[:, None], (40, 10)).max(1), numbers(40), calls=None)
+    same(lambda m: jnp.broadcast_to(m[:, None], (40, 10)).max(1).sum(), numbers(40), calls=None)
+    same(lambda x: (x.max(1), x.sum()), numbers(40, 10), calls=None)
+
+
+def test_numbers_in_the_order_of_columns():
+    def function(x, w):
+        return jax.nn.softmax(x).max(-1).reshape(-1, order="F") * w, x.reshape(12, 210, order="F").sum(0)
+
+    same(function, numbers(7, 30, 12), numbers(210), calls=None)
+
+
+def test_two_axes_are_not_one_of_features():
+    def function(x, w, v):
+        wide = jnp.broadcast_to(jax.nn.softmax(x).max(1)[:, None, None], (40, 2, 6)) * w
+        return wide.transpose(0, 2, 1) * v
+
+    same(function, numbers(40, 12), numbers(40, 2, 6), numbers(40, 6, 2), calls=None)
+
+
+def test_bits_of_whole_numbers():
+    def function(x):
+        k = jnp.where(x == x.max(1, keepdims=True), jnp.arange(9, dtype="int32"), jnp.int32(7))
+        return [
+            lax.reduce(k, np.int32(start), how, (1,)) for start, how in [(-1, lax.bitwise_and), (0, lax.bitwise_or)]
+        ]
+
+    same(function, numbers(70, 9), calls=None)
+
+
+def test_the_smallest_whole_number():
+    least = np.iinfo("int64").min
+
+    def function(x, k):
+        return jnp.where(k == least, x.max(1), 0.0), jnp.where(k > jnp.int64(least), 1.0, x.max(1))
+
+    same(function, numbers(3, 9), np.array([least, 0, 1]))
 
 
 def test_long_sums_keep_their_digits():
@@ -201,6 +261,12 @@ def test_a_number_for_all_examples_and_one_for_all_features():
 )
 def test_what_is_left_to_xla(shape, dtype):
     same(jax.nn.log_softmax, numbers(*shape).astype(dtype), calls=0)
+
+
+def test_what_is_small_is_left_to_xla(monkeypatch):
+    monkeypatch.setattr(each, "LEAST", 400)
+    same(jax.nn.log_softmax, numbers(40, 10), calls=1)
+    same(jax.nn.log_softmax, numbers(39, 10), calls=0)
 
 
 def test_what_tells_is_left_to_xla():

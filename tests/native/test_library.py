@@ -9,8 +9,10 @@ import jax
 import numpy as np
 import pytest
 
+from croton import nets
 from croton.native import build, library
 from croton.native.fuse import fused
+from croton.nets.training import engine
 from croton.nets.training.data import pick
 
 compiler = pytest.mark.skipif(build.compiler() is None, reason="there is no C++ compiler to make the kernels with")
@@ -150,6 +152,27 @@ def test_where_nothing_may_be_kept(plain, tmp_path):
     there, total, told = trained("no")
     assert (there, total) == (False, plain)
     assert "no folder to keep" in told
+
+
+@compiler
+def test_an_interrupt_while_kernels_are_awaited_is_not_remembered(monkeypatch):
+    """The next training traces its program once more, and waits for the kernels."""
+    waited = []
+
+    def loaded():
+        waited.append(True)
+        if len(waited) == 1:
+            raise KeyboardInterrupt
+        return library._load() is not None
+
+    monkeypatch.setattr(engine, "loaded", loaded)
+    monkeypatch.setattr(build.Build, "pending", property(lambda one: len(waited) < 2))
+    rng = np.random.RandomState(0)
+    x, y = rng.rand(128, 101).astype("float32"), rng.randint(0, 2, 128)
+    net = nets.Classifier([101, 81, 2], rng=1)
+    net.train([x, y], algo="rmsprop", batch_size=64, max_updates=1, progress=False)
+    net.train([x, y], algo="rmsprop", batch_size=64, max_updates=1, progress=False)
+    assert len(waited) >= 2
 
 
 @compiler

@@ -1,7 +1,8 @@
-"""Functions with the gradient of a large loop, whose examples are divided over the devices of a CPU."""
+"""Functions with the gradient of a large loop: by croton's kernels, or the examples divided over a CPU's devices."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -9,12 +10,21 @@ from functools import partial
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
 
+from croton.compile.memory import compiled
 from croton.devices import at_home, dividing, everywhere, held_whole, mesh_for
+from croton.native.library import ready, wanted
+from croton.native.products import LoopLeft, with_products
 
-# A call whose loops multiply and add less often goes forward sooner than its arguments reach several devices.
-LEAST_WORK = 5e8
+log = logging.getLogger("croton")
+
+# A call whose loops multiply and add less often goes forward sooner than its arguments reach several devices, or is not
+# worth a kernel of its own.
+LEAST_WORK, LEAST_KERNEL = 5e8, 1e6
+# What is taken in one piece and is larger, the C library (glibc) gives back to the system when it is free.
+KEPT = 32 << 20
 
 _asked: ContextVar[list[tuple[int, float]] | None] = ContextVar("asked", default=None)
 
@@ -36,37 +46,71 @@ def _asking() -> Iterator[list[tuple[int, float]]]:
 
 
 class Dividing:
-    """``traced`` as a compiled function, which divides the examples of its loops where they ask for it.
+    """``traced`` as a compiled function, whose loops are kernels, or have their examples divided where they ask for it.
 
-    How many there are shows when it is traced; it is traced once more, for several devices, if they are to be divided.
+    How many there are shows when it is traced; it is traced once more if loops of single precision are too large for
+    XLA on one device, and no kernel can run them.
     """
 
     def __init__(self, traced: Callable[..., Any], donated: Sequence[int]) -> None:
-        self.plain = jax.jit(traced, donate_argnums=tuple(donated), keep_unused=True)
         self.traced = traced
-        self._meshes: dict[Any, Mesh | None] = {}
+        self._plain = jax.jit(traced, donate_argnums=tuple(donated), keep_unused=True)
+        self._native = jax.jit(self._with_kernels, donate_argnums=tuple(donated), keep_unused=True)
+        self._ways: dict[Any, Any] = {}
         self._divided: dict[Mesh, Callable[..., Any]] = {}
 
     def __call__(self, *arguments: Any) -> Any:
-        mesh = self.mesh(arguments)
-        if mesh is None:
-            return self.plain(*arguments)
-        with dividing(mesh):
-            if mesh not in self._divided:
-                self._divided[mesh] = jax.jit(partial(self._whole, mesh), keep_unused=True)
-            found = self._divided[mesh](*everywhere(mesh, arguments))
+        way = self.way(arguments)
+        if not isinstance(way, Mesh):
+            return way(*arguments)
+        with dividing(way):
+            if way not in self._divided:
+                self._divided[way] = jax.jit(partial(self._whole, way), keep_unused=True)
+            found = self._divided[way](*everywhere(way, arguments))
         return at_home(found)
 
-    def mesh(self, arguments: Sequence[Any]) -> Mesh | None:
-        """The devices to divide the examples of these arguments over; None where one is to do it all."""
+    def way(self, arguments: Sequence[Any]) -> Any:
+        """How calls with such arguments are made: by this function of JAX's, or divided over this mesh's devices."""
         key = tuple((a.shape, str(a.dtype)) for a in arguments)
-        if key not in self._meshes:
-            with _asking() as asked:
-                self.plain.trace(*arguments)
-            examples = {n for n, _ in asked}
-            divides = len(examples) == 1 and sum(work for _, work in asked) >= LEAST_WORK
-            self._meshes[key] = mesh_for(examples.pop()) if divides else None
-        return self._meshes[key]
+        if key not in self._ways:
+            self._ways[key] = self._found(arguments)
+        return self._ways[key]
+
+    def _found(self, arguments: Sequence[Any]) -> Any:
+        with _asking() as asked:
+            if wanted() and any(a.dtype == np.float32 for a in arguments):
+                try:
+                    self._native.trace(*arguments)
+                except LoopLeft as left:
+                    log.debug("loops are left to XLA: %s", left)
+                else:
+                    mesh = _mesh(asked)
+                    if ready() and (mesh is None or not self._gives_back(arguments)):
+                        return self._native
+                asked.clear()
+            self._plain.trace(*arguments)
+        mesh = _mesh(asked)
+        return self._plain if mesh is None else mesh
+
+    def _gives_back(self, arguments: Sequence[Any]) -> bool:
+        """Whether kernels would take memory that is new in each call, page by page, and half of it would be kept."""
+        analysis = compiled(self._native.lower(*arguments)).memory_analysis()
+        return analysis is not None and KEPT < analysis.temp_size_in_bytes <= 2 * KEPT
+
+    def _with_kernels(self, *arguments: Any) -> Any:
+        return with_products(
+            self.traced, *arguments, whole=True, worth=lambda: _work(_asked.get() or []) >= LEAST_KERNEL
+        )
 
     def _whole(self, mesh: Mesh, *arguments: Any) -> Any:
         return held_whole(mesh, self.traced(*arguments))
+
+
+def _mesh(asked: Sequence[tuple[int, float]]) -> Mesh | None:
+    """The devices over which it pays to divide the examples of loops that have asked."""
+    examples = {n for n, _ in asked}
+    return mesh_for(examples.pop()) if len(examples) == 1 and _work(asked) >= LEAST_WORK else None
+
+
+def _work(asked: Sequence[tuple[int, float]]) -> float:
+    return sum(work for _, work in asked)

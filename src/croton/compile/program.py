@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from croton.compile.alike import Body, body
 from croton.compile.dividing import Dividing
@@ -174,9 +175,9 @@ class Program:
             return run(*arguments)
         plain = run
         if isinstance(run, Dividing):
-            if run.mesh(arguments) is not None:
+            plain = run.way(arguments)
+            if isinstance(plain, Mesh):
                 return run(*arguments)
-            plain = run.plain
         self._compiled_before = True
         narrow = all(np.dtype(a.dtype).itemsize <= 4 for a in arguments)
         program = compiled(plain.lower(*arguments)) if narrow else run

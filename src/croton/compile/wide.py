@@ -16,16 +16,21 @@ def wide(function: T) -> T:
 
     Python may raise KeyboardInterrupt within the methods of JAX's own context, which then leaves the types allowed.
     """
+    state: Any = jax.enable_x64
+    # So JAX tells what holds for this thread, if anything has been said for it alone.
+    exact = hasattr(state, "get_local") and hasattr(state, "set_local")
 
     @wraps(function)
     def widely(*arguments: Any, **named: Any) -> Any:
-        before = jax.config.jax_enable_x64  # type: ignore[attr-defined]
+        before = state.get_local() if exact else jax.config.jax_enable_x64  # type: ignore[attr-defined]
         try:
-            with jax.enable_x64(True):
+            with state(True):
                 return function(*arguments, **named)
         except BaseException:
-            if jax.config.jax_enable_x64 != before:  # type: ignore[attr-defined]
-                jax.enable_x64(before).__enter__()
+            if exact:
+                state.set_local(before)
+            else:
+                state(before).__enter__()
             raise
 
     return widely  # type: ignore[return-value]

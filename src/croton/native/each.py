@@ -23,14 +23,15 @@ from croton.native.written import COUNTING, HEAD, MATH, ROWWISE, Unfit, in_c, nu
 
 log = logging.getLogger("croton")
 
-# Examples of more features, and arrays of more numbers for some examples, leave the nearest caches.
-FEATURES, ROOM = 1 << 10, 1 << 17
+# What is smaller is left to XLA. Examples of more features, and arrays of more numbers for some examples, leave the
+# nearest caches.
+LEAST, FEATURES, ROOM = 1 << 11, 1 << 10, 1 << 17
 # The numbers that are worked on side by side at most, as in kernels.cc.
 WIDE = 32
 # Operations of a part that is worth a thread's while, and how many parts there are at most.
 PART, PARTS = 1 << 20, 8
-# What is much more work than to add.
-COSTS = {"exp": 16, "log": 16, "tanh": 16, "logistic": 20, "div": 4, "sqrt": 4, "rsqrt": 6}
+# What is much more work than to add, by the name of the function in C.
+COSTS = {"exp_": 16, "log_": 16, "tanh_": 16, "sqrtf": 4, " / ": 4}
 TYPES = {"float32": "float", "int32": "int", "int64": "long", "bool": "int"}
 STORED = {"float32": "float", "int32": "int", "int64": "long", "bool": "bool"}
 # How reductions go on: {0} is what there is so far, {1} one more.
@@ -43,12 +44,13 @@ LOOP = """#if defined(__AVX512F__)
 #endif
 typedef void Load(float* const*, long, long, float*);
 typedef void Store(float* const*, long, long, const float*);
-extern "C" void loop(long first, long last, long all, void* const* at, float* room, double* sums, Load* load,
+extern "C" long loop(long first, long last, long all, void* const* at, float* room, double* sums, Load* load,
                      Store* store) {{
 enum {{ F = {features} }};
+if (first == last) return L;
 if (first < 0) {{
 {finish}
-return;
+return L;
 }}
 {begin}
 for (long block = 0; first < last; block++, first += L) {{
@@ -56,6 +58,7 @@ const long n = last - first < L ? last - first : L;
 {body}
 }}
 {end}
+return L;
 }}
 """
 
@@ -77,7 +80,7 @@ def _seeds(eqns: Sequence[Equation]) -> list[Equation]:
     for eqn in eqns:
         if eqn.primitive.name == "reduce_max" and len(eqn.params["axes"]) == 1:
             x, [axis] = eqn.invars[0].aval, eqn.params["axes"]
-            many = 1 < x.shape[axis] <= FEATURES and x.size > x.shape[axis]
+            many = 1 < x.shape[axis] <= FEATURES and x.size > max(x.shape[axis], LEAST - 1)
             if x.dtype == np.float32 and axis in (0, x.ndim - 1) and many:
                 found.setdefault(eqn.invars[0], eqn)
     return list(found.values())
@@ -97,7 +100,8 @@ def _with(seed: Equation, items: Sequence[Any], outvars: Sequence[Any]) -> list[
             except Unfit as reason:
                 log.debug("what is computed for each example is left to XLA: %s", reason)
             else:
-                done += [made, *made.after]
+                # What was made before and only shows something is there already.
+                done += [made, *[e for e in made.after if e in group.eqns]]
                 continue
         done += group.eqns
     return done
@@ -109,7 +113,8 @@ def _writable(eqn: Equation, kind: str) -> bool:
     if any(dtype not in TYPES for dtype in dtypes):
         return False
     if kind in ("fold", "end"):
-        return dtypes[0] == "float32" or FOLDS[eqn.primitive.name] != "sum"
+        how = FOLDS[eqn.primitive.name]
+        return dtypes[0] in {"sum": ("float32",), "and": ("bool",), "or": ("bool",)}.get(how, TYPES)
     if kind != "map":
         return True
     try:
@@ -186,6 +191,8 @@ class Each:
     def __init__(
         self, space: Space, kinds: dict[Equation, str], eqns: Sequence[Equation], wanted: Sequence[Any]
     ) -> None:
+        if space.examples >= 1 << 31:
+            raise Unfit("there are too many examples")
         self.space = space
         made_by = {v: e for e in eqns for v in e.outvars}
         shown = _shown(wanted, made_by, kinds)
@@ -238,7 +245,7 @@ class Each:
         dtype, value = str(v.aval.dtype), np.asarray(v.val)
         if value.shape != ():
             raise Unfit("an array stands in the program")
-        text = number(float(value)) if dtype == "float32" else f"{int(value)}L" if dtype == "int64" else str(int(value))
+        text = number(float(value)) if dtype == "float32" else _whole(int(value), TYPES[dtype])
         return _Node(TYPES[dtype], False, False, -1, text)
 
     def _made(self, eqn: Equation, kind: str) -> _Node | None:
@@ -260,7 +267,8 @@ class Each:
         if wide and how != "sum":
             raise Unfit(f"the {how} of the examples")
         what = self._level(what, True, wide)
-        self.ends.append(_End(how, what, self.summed, out))
+        # Of truths, 0 and 1, "and" is the smallest.
+        self.ends.append(_End({"and": "min", "or": "max"}.get(how, how), what, self.summed, out))
         self.summed += self.space.features if wide else 1
         return None
 
@@ -314,7 +322,7 @@ class Each:
             begin.append(f"{x.ctype}* const x{x.name} = ({x.ctype}*)(room + {self.room});")
             self.room += WIDE * self.space.features * (2 if x.ctype == "long" else 1)
         body = self._loads()
-        last = max(x.time for x in self.nodes)
+        last = max([x.time for x in self.nodes] + [end.what.time for end in self.ends], default=-1)
         for time in range(-1, last + 1):
             body += self._between(time) if time % 2 else self._through(time)
         ends: list[str] = []
@@ -332,7 +340,9 @@ class Each:
     @property
     def parts(self) -> int:
         """In how many parts the examples are taken: it follows from shapes alone, as results do."""
-        work = sum(COSTS.get(x.written.split("_(")[0], 1) for x in self.nodes if x.both) + 2 * len(self.kept)
+        work = 2 * len(self.kept)
+        for x in self.nodes:
+            work += x.both * (1 + sum(cost for name, cost in COSTS.items() if name in x.written))
         return min(max(self.space.examples * self.space.features * work // PART, 1), PARTS)
 
     def _rows_first(self, v: Any) -> bool:
@@ -378,7 +388,10 @@ class Each:
             if x.wide and not x.each and x.name not in alone:
                 alone[x.name] = x
                 todo += x.of
-        lines = [f"{x.ctype} {x.name}[L]; for (long l = 0; l < L; l++) {x.name}[l] = {_first(x)};" for x in folds]
+        lines = [
+            f"{x.ctype} {x.name}[L]; for (long l = 0; l < L; l++) {x.name}[l] = {_first(x.fold, x.ctype)};"
+            for x in folds
+        ]
         lines.append("for (long f = 0; f < F; f++) {")
         lines += [f"const {x.ctype} {x.name} = {_text(x)};" for x in self.nodes if x.name in alone]
         lines.append("EACH for (long l = 0; l < L; l++) {")
@@ -415,15 +428,15 @@ class Each:
         if what.ctype == "long":
             raise Unfit("whole numbers may be too large")
         # Reduced by themselves, one example of each block.
-        begin = [f"double m{k}[L]; for (long l = 0; l < L; l++) m{k}[l] = {_first(what, end.how)};"]
-        more = _more(end.how, f"m{k}[l]", "x")
+        begin = [f"double m{k}[L]; for (long l = 0; l < L; l++) m{k}[l] = {_first(end.how)};"]
+        more = ADDED[end.how]
         body = [
-            f"EACH for (long l = 0; l < L; l++)"
-            f" {{ const double x = {what.name}[l]; const double y = {more}; m{k}[l] = l < n ? y : m{k}[l]; }}"
+            f"EACH for (long l = 0; l < L; l++) {{ const double x = {what.name}[l];"
+            f" const double y = {more.format(f'm{k}[l]', 'x')}; m{k}[l] = l < n ? y : m{k}[l]; }}"
         ]
         one, other = f"sums[{end.begin}]", f"sums[p * {self.summed} + {end.begin}]"
-        ends = [f"{one} = m{k}[0]; for (long l = 1; l < L; l++) {one} = {_more(end.how, one, f'm{k}[l]')};"]
-        add = f"for (long p = 1; p < last; p++) {one} = {_more(end.how, one, other)};"
+        ends = [f"{one} = m{k}[0]; for (long l = 1; l < L; l++) {one} = {more.format(one, f'm{k}[l]')};"]
+        add = f"for (long p = 1; p < last; p++) {one} = {more.format(one, other)};"
         return begin, body, ends, [add, f"{to}[0] = {one};"]
 
     def _stores(self) -> list[str]:
@@ -444,6 +457,11 @@ class Each:
         return lines
 
 
+def _whole(value: int, ctype: str) -> str:
+    """A whole number in C, where the smallest has no name of its own."""
+    return f"({ctype})({value + (value < 0)}L{' - 1' * (value < 0)})"
+
+
 def _rows(place: int) -> str:
     return f"for (long l = 0; l < n; l++) rows[l] = (float*)at[{place}] + (first + l) * F;"
 
@@ -459,14 +477,8 @@ def _text(x: _Node) -> str:
     return x.written.format(*[_found(y, x.time) for y in x.of])
 
 
-def _first(x: _Node, how: str = "") -> str:
+def _first(how: str, ctype: str = "float") -> str:
     """What a reduction begins with."""
-    how = how or x.fold
     if how == "max":
-        return f"-{LARGEST[x.ctype]}" + " - 1" * (x.ctype != "float")
-    return LARGEST[x.ctype] if how == "min" else "1" if how == "and" else "0"
-
-
-def _more(how: str, one: str, other: str) -> str:
-    """One more number, in double precision, where truths are 0 and 1."""
-    return ADDED[{"and": "min", "or": "max"}.get(how, how)].format(one, other)
+        return f"-{LARGEST[ctype]}" + " - 1" * (ctype != "float")
+    return LARGEST[ctype] if how == "min" else "1" if how == "and" else "0"

@@ -744,8 +744,8 @@ namespace {
 
 // A function of its own library (each.py): of the first and the last of its examples, and how many there are in all; the
 // arrays; room; what it sums up; and how rows are exchanged with columns. Or of -1 and how many parts there were, when what
-// they have summed up is to be brought together.
-using Each = void (*)(Index, Index, Index, void* const*, float*, double*, decltype(&turned_in), decltype(&turned_out));
+// they have summed up is to be brought together. It tells how many examples it takes at a time.
+using Each = Index (*)(Index, Index, Index, void* const*, float*, double*, decltype(&turned_in), decltype(&turned_out));
 
 }  // namespace
 
@@ -755,6 +755,8 @@ extern "C" XLA_FFI_Error* croton_each(Frame* frame) {
   return called(frame, [=] {
     const int32_t* given = code(frame).at;
     auto each = reinterpret_cast<Each>(loop_named(given));
+    // Another compiler may know another processor.
+    if (each(0, 0, 0, nullptr, nullptr, nullptr, turned_in, turned_out) != WIDE) throw "other registers";
     const Index all = given[2], size = given[3], summed = given[4], blocks = (all + WIDE - 1) / WIDE;
     const Index count = max(1, min(given[5], blocks));
     std::vector<void*> at;

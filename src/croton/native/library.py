@@ -62,11 +62,11 @@ def early() -> Iterator[list[bool]]:
     to be compiled when they are ``loaded``.
     """
     asked: list[bool] = []
-    before = _early.set(asked)
+    token = _early.set(asked)
     try:
         yield asked
     finally:
-        _early.reset(before)
+        _early.reset(token)
 
 
 def loaded() -> bool:

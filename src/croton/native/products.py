@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax import lax
-from jax.extend.core import Literal
+from jax.extend.core import Literal, jaxpr_as_fun
 
 from croton.native.each import Each, arranged
 from croton.native.equations import Equation, Flat, flat, read
@@ -30,11 +30,13 @@ class LoopLeft(Exception):
     """There is a loop that no kernel can run whole."""
 
 
-def with_products(function: Callable[..., Any], *arguments: Any, whole: bool = False) -> Any:
+def with_products(
+    function: Callable[..., Any], *arguments: Any, whole: bool = False, worth: Callable[[], bool] = lambda: True
+) -> Any:
     """``function(*arguments)``, the products of matrices and the loops in it by croton's kernels.
 
     For what is traced, not differentiated, and run when ``library.ready()``. With ``whole``, raises LoopLeft where a
-    loop is left to XLA.
+    loop is left to XLA. ``worth``: asked when the function has been traced, whether to use kernels at all.
     """
     if not wanted():
         if whole:
@@ -42,7 +44,8 @@ def with_products(function: Callable[..., Any], *arguments: Any, whole: bool = F
         return function(*arguments)
     leaves, form = jax.tree.flatten(arguments)
     closed, shape = jax.make_jaxpr(lambda *a: function(*jax.tree.unflatten(form, a)), return_shape=True)(*leaves)
-    return jax.tree.unflatten(jax.tree.structure(shape), _run(flat(closed), leaves, whole))
+    made = _run(flat(closed), leaves, whole) if worth() else jaxpr_as_fun(closed)(*leaves)
+    return jax.tree.unflatten(jax.tree.structure(shape), made)
 
 
 class _Turned:

@@ -38,7 +38,9 @@ class Space:
 
     def role(self, v: Any) -> Role | None:
         """The role of a variable or number; None where it has none here."""
-        return () if v.aval.shape == () else self.roles.get(v)
+        if v.aval.shape == ():
+            return ()
+        return None if isinstance(v, Literal) else self.roles.get(v)
 
     def kind(self, eqn: Equation) -> str | None:
         """What an equation does here: "map", "view", "iota", "fold" features, or "end" with a reduction of examples."""
@@ -53,14 +55,14 @@ class Space:
             good = [not r or out[k] == r for r, k in zip(role, eqn.params["broadcast_dimensions"], strict=True)]
             return "view" if len(given) == 1 and all(good) and any(out) else None
         if name in SAME or name == "transpose":
-            return "view" if any(out) and self._like(eqn, role) == out else None
+            return "view" if any(out) and self._follows(eqn, role) == out else None
         if name in FOLDS:
             gone = {role[k] for k in eqn.params["axes"]} - {""}
+            if self._follows(eqn, role) != out:
+                return None
             if not gone:
                 return "view" if any(out) else None
-            if "E" not in role or ("E" in gone and "E" in out):
-                return None
-            return "end" if "E" in gone else "fold"
+            return None if "E" not in role else "end" if "E" in gone else "fold"
         same = all(r in ((), _narrowed(out, v.aval.shape)) for r, v in zip(given, eqn.invars, strict=True))
         return "map" if name in ROWWISE and "E" in out and same else None
 
@@ -74,6 +76,7 @@ class Space:
             kind: prod(n for n, r in zip(shape, role, strict=True) if r == kind) for kind in ("E", "F") if kind in role
         }
         right = all(n == (self.examples if kind == "E" else self.features) for kind, n in sizes.items())
+        right = right and role.count("F") <= 1
         if right and _order(role) is not None and all(r or n == 1 for r, n in zip(role, shape, strict=True)):
             self.roles[v] = role
 
@@ -89,14 +92,11 @@ class Space:
                 self._note(v, tuple(made[k] if n != 1 else "" for n, k in zip(v.aval.shape, dims, strict=True)))
             elif role:
                 self._note(out, self._widened(role, dims, out.aval.shape))
-        elif name in SAME or name == "transpose":
+        elif name in SAME or name in FOLDS or name == "transpose":
             if role:
-                self._note(out, self._like(eqn, role))
-            elif made is not None:
+                self._note(out, self._follows(eqn, role))
+            elif made is not None and name not in FOLDS:
                 self._note(v, self._before(eqn, made))
-        elif name in FOLDS:
-            if role:
-                self._note(out, tuple(r for k, r in enumerate(role) if k not in eqn.params["axes"]))
         elif name in ROWWISE:
             whole = [x for x in (*eqn.invars, out) if x.aval.shape == out.aval.shape]
             found = next((self.roles[x] for x in whole if isinstance(x, Name) and x in self.roles), None)
@@ -116,12 +116,17 @@ class Space:
             out[k] = missing
         return tuple(out) if missing else None
 
-    def _like(self, eqn: Equation, role: Role) -> Role | None:
-        """The role of what has the same numbers in another shape or order."""
+    def _follows(self, eqn: Equation, role: Role) -> Role | None:
+        """The role of the result of an equation on an array of this role: of what is left of it, or shown otherwise."""
+        if eqn.primitive.name in FOLDS:
+            return tuple(r for k, r in enumerate(role) if k not in eqn.params["axes"])
         if eqn.primitive.name == "transpose":
             order = eqn.params["permutation"]
             examples = [k for k in order if role[k] == "E"]
             return tuple(role[k] for k in order) if examples == sorted(examples) else None
+        # As Fortran goes through an array, its numbers come in another order.
+        if eqn.params.get("dimensions") is not None:
+            return None
         return self._fitted(eqn.outvars[0].aval.shape, _order(role) or [])
 
     def _before(self, eqn: Equation, made: Role) -> Role | None:
@@ -133,6 +138,8 @@ class Space:
             for k, r in zip(order, made, strict=True):
                 role[k] = r
             return tuple(role) if examples == sorted(examples) else None
+        if eqn.params.get("dimensions") is not None:
+            return None
         return self._fitted(eqn.invars[0].aval.shape, _order(made) or [])
 
     def _fitted(self, shape: Sequence[int], order: Sequence[str]) -> Role | None:

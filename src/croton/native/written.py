@@ -146,7 +146,8 @@ def number(value: float) -> str:
 def in_c(eqn: Any, table: dict[str, str]) -> str:
     """What an elementwise equation is in C."""
     name, params = eqn.primitive.name, eqn.params
-    odd = (name == "integer_pow" and params["y"] != 2) or (name == "select_n" and len(eqn.invars) != 3)
+    chosen = name == "select_n" and (len(eqn.invars) != 3 or eqn.invars[0].aval.dtype != np.bool_)
+    odd = chosen or (name == "integer_pow" and params["y"] != 2)
     if odd or name not in table:
         raise Unfit(f"{name} of {', '.join(v.aval.str_short() for v in eqn.invars)}")
     return table[name]

@@ -89,9 +89,15 @@ class Steps:
     def _made(self, arguments: list[Any], axis: int, mesh: Mesh | None) -> tuple[Any, Mesh | None]:
         """The program, and over which devices it divides examples."""
         native = wanted()
-        with early() as asked:
-            lowered, over = self._lowered(arguments, axis, mesh)
-        if asked and not loaded():
+        try:
+            with early() as asked:
+                lowered, over = self._lowered(arguments, axis, mesh)
+            there = not asked or loaded()
+        except BaseException:
+            # After Ctrl-C nobody would wait for the kernels that a remembered trace calls.
+            self._run.clear_cache()  # type: ignore[attr-defined]
+            raise
+        if not there:
             lowered, over = self._once_more(arguments, axis, mesh)
         program = compiled(lowered)
         if native and not ready():
