@@ -20,6 +20,7 @@ def dilated(w, dims, dilations):
     return w
 
 
+@np.errstate(invalid="ignore")  # SciPy casts what lies in the room for its result
 def convolved(x, w, mode="valid", strides=None, flip=True, dilations=None, groups=1):
     """The convolution by SciPy, channel by channel."""
     dims = x.ndim - 2
