@@ -1,4 +1,4 @@
-"""Functions with the gradient of a large loop: by croton's kernels, or the examples divided over a CPU's devices."""
+"""Functions with gradients: by croton's kernels, or the examples of a large loop divided over a CPU's devices."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from croton.native.products import LoopLeft, with_products
 
 log = logging.getLogger("croton")
 
-# A call whose loops multiply and add less often goes forward sooner than its arguments reach several devices, or is not
-# worth a kernel of its own.
+# A call whose loops multiply and add less often goes forward sooner than its arguments reach several devices; one whose
+# loops and other products do is left to XLA.
 LEAST_WORK, LEAST_KERNEL = 5e8, 1e6
 # What is taken in one piece and is larger, the C library (glibc) gives back to the system when it is free.
 KEPT = 32 << 20
@@ -46,10 +46,9 @@ def _asking() -> Iterator[list[tuple[int, float]]]:
 
 
 class Dividing:
-    """``traced`` as a compiled function, whose loops are kernels, or have their examples divided where they ask for it.
+    """``traced`` as a compiled function that calls kernels, or whose loops' examples are divided where they ask for it.
 
-    How many there are shows when it is traced; it is traced once more if loops of single precision are too large for
-    XLA on one device, and no kernel can run them.
+    How many there are shows when it is traced; it is traced once more if no kernel can run a loop of single precision.
     """
 
     def __init__(self, traced: Callable[..., Any], donated: Sequence[int]) -> None:
@@ -71,7 +70,7 @@ class Dividing:
 
     def way(self, arguments: Sequence[Any]) -> Any:
         """How calls with such arguments are made: by this function of JAX's, or divided over this mesh's devices."""
-        key = tuple((a.shape, str(a.dtype)) for a in arguments)
+        key = tuple([(a.shape, a.dtype) for a in arguments])
         if key not in self._ways:
             self._ways[key] = self._found(arguments)
         return self._ways[key]
@@ -99,7 +98,7 @@ class Dividing:
 
     def _with_kernels(self, *arguments: Any) -> Any:
         return with_products(
-            self.traced, *arguments, whole=True, worth=lambda: _work(_asked.get() or []) >= LEAST_KERNEL
+            self.traced, *arguments, whole=True, worth=lambda n: n + _work(_asked.get() or []) >= LEAST_KERNEL
         )
 
     def _whole(self, mesh: Mesh, *arguments: Any) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 from croton.compile.program import Program, raise_failed, store, turn
 from croton.compile.signals import hear
 from croton.compile.wide import wide
+from croton.native.products import WithKernels
 from croton.sparse.types import SparseType
 
 
@@ -157,7 +158,7 @@ def _run(program: Program, key: Any, starts: Any, columns: Sequence[Any], carry:
             news, (outputs, flags) = jax.lax.scan(step, updated, (starts, columns))
             return outputs, news, flags
 
-        compiled[key] = jax.jit(traced), errors
+        compiled[key] = (WithKernels(traced) if program.divides else jax.jit(traced)), errors
     run, errors = compiled[key]
     stacked = [c if isinstance(c, np.ndarray) else np.stack(c) for c in columns]
     first = program.first_updated

@@ -30,7 +30,6 @@ from croton.graph.core import SharedVariable, Variable, hooks
 from croton.graph.derivative import Derivative
 from croton.graph.walk import inputs as edge
 from croton.graph.walk import toposort
-from croton.loop.op import Scan
 from croton.settings import config
 from croton.sparse.types import SparseType
 from croton.sparse.value import Sparse, fitted, on_device
@@ -111,8 +110,8 @@ class Program:
         self.tells = any(op.tells for op in ops)
         self.checked = self.tells or self._is_checked(wanted)
         self.sparse = any(isinstance(v.type, SparseType) for v in (*self.inputs, *self.shared))
-        # The examples of a loop that is differentiated may be divided over several devices.
-        differentiated = any(isinstance(op, Derivative) for op in ops) and any(isinstance(op, Scan) for op in ops)
+        # What is differentiated may call kernels, and the examples of its loops be divided over several devices.
+        differentiated = any(isinstance(op, Derivative) for op in ops)
         self.divides = differentiated and not self.tells and not self.sparse
         self.traces = 0
         self._loops: dict[Any, Any] = {}

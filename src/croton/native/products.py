@@ -14,7 +14,7 @@ from jax.extend.core import Literal, jaxpr_as_fun
 from croton.native.each import Each, arranged
 from croton.native.equations import Equation, Flat, flat, read
 from croton.native.fuse import fused_loop, with_product
-from croton.native.library import usable, wanted
+from croton.native.library import ready, usable, wanted
 from croton.native.loops import looped
 
 # A product of fewer multiplications is left to XLA, and one with a sum over so few terms, or that is so narrow.
@@ -31,12 +31,13 @@ class LoopLeft(Exception):
 
 
 def with_products(
-    function: Callable[..., Any], *arguments: Any, whole: bool = False, worth: Callable[[], bool] = lambda: True
+    function: Callable[..., Any], *arguments: Any, whole: bool = False, worth: Callable[[float], bool] | None = None
 ) -> Any:
     """``function(*arguments)``, the products of matrices and the loops in it by croton's kernels.
 
     For what is traced, not differentiated, and run when ``library.ready()``. With ``whole``, raises LoopLeft where a
-    loop is left to XLA. ``worth``: asked when the function has been traced, whether to use kernels at all.
+    loop is left to XLA. ``worth``: whether to use kernels at all, if products outside of loops multiply so often; asked
+    when the function has been traced.
     """
     if not wanted():
         if whole:
@@ -44,8 +45,27 @@ def with_products(
         return function(*arguments)
     leaves, form = jax.tree.flatten(arguments)
     closed, shape = jax.make_jaxpr(lambda *a: function(*jax.tree.unflatten(form, a)), return_shape=True)(*leaves)
-    made = _run(flat(closed), leaves, whole) if worth() else jaxpr_as_fun(closed)(*leaves)
+    program = flat(closed)
+    left = worth is not None and not worth(sum(map(_multiplications, program.eqns)))
+    made = jaxpr_as_fun(closed)(*leaves) if left else _run(program, leaves, whole)
     return jax.tree.unflatten(jax.tree.structure(shape), made)
+
+
+class WithKernels:
+    """``function`` as a compiled function that calls kernels (``with_products``), and waits for those of its loops."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._run = jax.jit(lambda *arguments: with_products(function, *arguments))
+        self._known: set[Any] = set()
+
+    def __call__(self, *arguments: Any) -> Any:
+        key = tuple([(a.shape, a.dtype) for a in jax.tree.leaves(arguments)])
+        if key not in self._known:
+            self._run.trace(*arguments)
+            if not ready():
+                self._run.clear_cache()  # type: ignore[attr-defined]
+            self._known.add(key)
+        return self._run(*arguments)
 
 
 class _Turned:
@@ -191,6 +211,14 @@ def _multiplies(eqn: Any) -> bool:
     rows = a.ndim >= 2 == b.ndim and len(over) == 1 and over[0] in ((0, 1) if a.ndim == 2 else (a.ndim - 1,))
     sums = a.ndim == b.ndim > 2 and over == to == tuple(range(a.ndim - 1))
     return rows or sums
+
+
+def _multiplications(eqn: Any) -> float:
+    if not _multiplies(eqn):
+        return 0
+    (over, _), _ = eqn.params["dimension_numbers"]
+    x = eqn.invars[0].aval
+    return float(eqn.outvars[0].aval.size) * prod(x.shape[k] for k in over)
 
 
 def _product(eqn: Any, given: Sequence[Any]) -> _Product:
