@@ -9,6 +9,7 @@ from croton import tensor as T
 from croton.compile import dividing
 from croton.compile.dividing import Dividing
 from croton.native.build import compiler
+from croton.native.each import Each
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="there is no C++ compiler to make the kernels with")
 
@@ -74,3 +75,47 @@ def test_loops_that_no_kernel_can_run_are_left_to_xla(monkeypatch):
     assert "croton_scan" not in text(f, X)
     monkeypatch.setenv("CROTON_NATIVE", "0")
     np.testing.assert_allclose(croton.function([x], T.grad(T.sqr(h).sum(), U))(X), expected, rtol=1e-5)
+
+
+def regression():
+    """A function that makes a step of softmax regression and tells the cost, and its parameters."""
+    x, y = T.fmatrix("x"), T.ivector("y")
+    W, b = (croton.shared(np.zeros(shape, "float32")) for shape in ((70, 12), (12,)))
+    cost = -T.mean(T.log(T.nnet.softmax(T.dot(x, W) + b))[T.arange(y.shape[0]), y])
+    updates = [(p, p - 0.1 * T.grad(cost, p)) for p in (W, b)]
+    return croton.function([x, y], cost, updates=updates), [W, b]
+
+
+def data(steps):
+    rng = np.random.RandomState(0)
+    return rng.randn(steps, 300, 70).astype("float32"), rng.randint(0, 12, (steps, 300)).astype("int32")
+
+
+@pytest.mark.parametrize("over", [False, True])
+def test_products_and_softmax_are_kernels(monkeypatch, over):
+    monkeypatch.setattr(dividing, "LEAST_KERNEL", 1000)
+    called = []
+    each = Each.__call__
+    monkeypatch.setattr(Each, "__call__", lambda self, values: called.append(self) or each(self, values))
+    x, y = data(5)
+
+    def trained():
+        f, params = regression()
+        costs = f.over(x, y) if over else [f(*step) for step in zip(x, y, strict=True)]
+        return [np.asarray(costs), *[p.get_value() for p in params]]
+
+    found = trained()
+    assert called
+    monkeypatch.setenv("CROTON_NATIVE", "0")
+    for one, other in zip(found, trained(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-5, atol=1e-6)
+
+
+def test_a_wrong_label_is_found_by_kernels_too(monkeypatch):
+    monkeypatch.setattr(dividing, "LEAST_KERNEL", 1000)
+    f, params = regression()
+    [x], [y] = data(1)
+    y[7] = 12
+    with pytest.raises(IndexError, match="12"):
+        f(x, y)
+    assert not any(p.get_value().any() for p in params)
