@@ -210,15 +210,20 @@ struct Part {
   Index ld = WIDE;
 };
 
-// Sets c to, or increases it by, so many numbers.
+// Sets c to, or increases it by, so many numbers. The last eight are taken together, also where some come before.
 APART void put(float* __restrict c, const float* __restrict from, Index count, bool add) {
-  Index j = 0;
-  for (; j + 8 <= count; j += 8) {
+  if (count < 8) {
+    for (Index j = 0; j < count; j++) c[j] = add ? c[j] + from[j] : from[j];
+    return;
+  }
+  Eight last = *(const Eight*)(from + count - 8);
+  if (add) last += *(const Eight*)(c + count - 8);
+  for (Index j = 0; j + 8 < count; j += 8) {
     Eight now = *(const Eight*)(from + j);
     Eight* to = (Eight*)(c + j);
     *to = add ? *to + now : now;
   }
-  for (; j < count; j++) c[j] = add ? c[j] + from[j] : from[j];
+  *(Eight*)(c + count - 8) = last;
 }
 
 // ``vectors``: 2, or 1 where a tile has no more than LANES columns.
@@ -364,10 +369,11 @@ APART void gather(const Right& right, Index k, Index deep, Index j, Index wide, 
   turned_in(rows, deep, wide, to);
 }
 
-// The same for m rows of the left factor: left as it lies where they are few, if its rows do not all fall into the same
-// places of the cache.
-Part laid_out(const Right& right, Index m, Index k, Index deep, Index j, Index wide, float* room) {
-  if (!right.turned && wide == WIDE && m <= FEW && right.ld % 1024) return {right.at + k * right.ld + j, right.ld};
+// The same for m rows of the left factor, and n terms in all: left as it lies where they are few, if its rows do not all
+// fall into the same places of the cache. What follows a narrow part in its rows goes into numbers that nobody takes.
+Part laid_out(const Right& right, Index m, Index n, Index k, Index deep, Index j, Index wide, float* room) {
+  Index read = (k + deep - 1) * right.ld + j + (wide > LANES ? WIDE : LANES);
+  if (!right.turned && m <= FEW && right.ld % 1024 && read <= n * right.ld) return {right.at + k * right.ld + j, right.ld};
   gather(right, k, deep, j, wide, room);
   return {room};
 }
@@ -390,7 +396,7 @@ void product(Frame* frame, const Left& left, const Right& right, float* c, Index
       for (Index k = first; k < last; k += DEEP)
         for (Index j = 0; j < n; j += WIDE) {
           Index terms = min(DEEP, last - k), wide = min(WIDE, n - j);
-          tiles(left, 0, m, k, terms, laid_out(right, m, k, terms, j, wide, room), sum + j, n, wide, k > first);
+          tiles(left, 0, m, k, terms, laid_out(right, m, deep, k, terms, j, wide, room), sum + j, n, wide, k > first);
         }
     });
     for (Index part = 1; part < parts; part++)
@@ -412,7 +418,8 @@ void product(Frame* frame, const Left& left, const Right& right, float* c, Index
         for (Index j = x * parts / across * WIDE; j < min(n, (x + 1) * parts / across * WIDE); j += WIDE)
           for (Index k = begin; k < min(deep, begin + some); k += DEEP) {
             Index wide = min(WIDE, n - j), terms = min(DEEP, deep - k);
-            tiles(left, i, now, k, terms, laid_out(right, m, k, terms, j, wide, room), c + i * n + j, n, wide, k > 0);
+            Part part = laid_out(right, m, deep, k, terms, j, wide, room);
+            tiles(left, i, now, k, terms, part, c + i * n + j, n, wide, k > 0);
           }
     }
   });
