@@ -17,6 +17,7 @@ import numpy as np
 
 from croton.native.equations import Equation, Flat, Name
 from croton.native.groups import edges, grouped, names
+from croton.native.heads import Head, head_of
 from croton.native.library import compiled_loop, usable
 from croton.native.spaces import FOLDS, Space
 from croton.native.written import COUNTING, HEAD, MATH, ROWWISE, Unfit, in_c, number
@@ -44,8 +45,9 @@ LOOP = """#if defined(__AVX512F__)
 #endif
 typedef void Load(float* const*, long, long, float*);
 typedef void Store(float* const*, long, long, const float*);
+typedef void Product(const float*, long, const float*, float*, long, long, long, long, bool);
 extern "C" long loop(long first, long last, long all, void* const* at, float* room, double* sums, Load* load,
-                     Store* store) {{
+                     Store* store, Product* product) {{
 enum {{ F = {features} }};
 if (first == last) return L;
 if (first < 0) {{
@@ -71,6 +73,8 @@ def arranged(program: Flat) -> list[Any]:
     for seed in _seeds(program.eqns):
         if seed in items and usable():
             items = _with(seed, items, program.outvars)
+    for item in [item for item in items if isinstance(item, Each)]:
+        items = _with_head(item, items, program.outvars)
     return items
 
 
@@ -105,6 +109,21 @@ def _with(seed: Equation, items: Sequence[Any], outvars: Sequence[Any]) -> list[
                 continue
         done += group.eqns
     return done
+
+
+def _with_head(each: Each, items: Sequence[Any], outvars: Sequence[Any]) -> list[Any]:
+    """The items, the products around ``each`` made with it, if there are such."""
+    head = head_of(each, each.space, items, outvars)
+    if head is None:
+        return list(items)
+    left = [e for e in items if e not in head.eqns]
+    try:
+        _, wanted = edges(each.eqns, left, outvars)
+        made = Each(each.space, each.kinds, each.eqns, wanted, head)
+    except Unfit as reason:
+        log.debug("the products around what is computed for each example are left: %s", reason)
+        return list(items)
+    return [made if e is each else e for e in left]
 
 
 def _writable(eqn: Equation, kind: str) -> bool:
@@ -185,33 +204,46 @@ class _End:
 class Each:
     """Equations that compute something for each example, as one: a call of a function of C.
 
-    ``after``: equations that show its results in other shapes.
+    ``after``: equations that show its results in other shapes. ``head``: the products that it makes besides.
     """
 
     def __init__(
-        self, space: Space, kinds: dict[Equation, str], eqns: Sequence[Equation], wanted: Sequence[Any]
+        self,
+        space: Space,
+        kinds: dict[Equation, str],
+        eqns: Sequence[Equation],
+        wanted: Sequence[Any],
+        head: Head | None = None,
     ) -> None:
         if space.examples >= 1 << 31:
             raise Unfit("there are too many examples")
-        self.space = space
+        self.space, self.kinds, self.eqns, self.head = space, kinds, eqns, head
         made_by = {v: e for e in eqns for v in e.outvars}
         shown = _shown(wanted, made_by, kinds)
         self.after = [e for e in eqns if e in shown]
         asked = dict.fromkeys(v for v in (*wanted, *(v for e in self.after for v in names(e.invars))) if v in made_by)
         self.outvars = [v for v in asked if kinds[made_by[v]] not in ("view", "iota")]
-        self.invars, _ = edges(eqns, (), ())
+        self.invars = [v for v in edges(eqns, (), ())[0] if head is None or v is not head.scores]
         self.nodes: list[_Node] = []
         self.same: dict[Any, _Node] = {}
         self.ends: list[_End] = []
         self.summed = 0
         self.arguments = {v: self._argument(v, k) for k, v in enumerate(self.invars)}
         self.env: dict[Any, _Node] = dict(self.arguments)
+        if head is not None:
+            self.invars += [head.inputs, head.weights]
+            self.scores = self.env[head.scores] = _Node("float", True, True, 0, "z", kept=True)
         for eqn in eqns:
             made = self._made(eqn, kinds[eqn])
             if made is not None:
                 self.env[eqn.outvars[0]] = made
         ended = {end.result for end in self.ends}
         self.results = {v: self._forced(self.env[v], v) for v in self.outvars if v not in ended}
+        if head is not None:
+            self.outvars += [v for v in (head.back, head.grown) if v is not None]
+            if head.slope is not None:
+                self.slope = self._forced(self.env[head.slope], head.slope)
+                self.slope.kept = True
         self.source = self._source()
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
@@ -315,13 +347,15 @@ class Each:
                 x.kept |= x.both and node.time > x.time + bool(node.fold)
         for x in self.results.values():
             x.kept |= x.both
-        self.kept = [x for x in (*self.arguments.values(), *self.nodes) if x.both and x.kept]
+        scores = [self.scores] if self.head else []
+        self.kept = [x for x in (*scores, *self.arguments.values(), *self.nodes) if x.both and x.kept]
         self.room = 0
         begin = [f"const {x.ctype} {x.name} = {_text(x)};" for x in self.nodes if not x.each and not x.wide]
         for x in self.kept:
             begin.append(f"{x.ctype}* const x{x.name} = ({x.ctype}*)(room + {self.room});")
             self.room += WIDE * self.space.features * (2 if x.ctype == "long" else 1)
-        body = self._loads()
+        before, after, add = self._around(begin)
+        body = [*self._loads(), *before]
         last = max([x.time for x in self.nodes] + [end.what.time for end in self.ends], default=-1)
         for time in range(-1, last + 1):
             body += self._between(time) if time % 2 else self._through(time)
@@ -331,16 +365,38 @@ class Each:
             more = self._ended(k, end)
             for lines, some in zip((begin, body, ends, finish), more, strict=True):
                 lines += some
-        body += self._stores()
+        body += [*self._stores(), *after]
+        finish += add
         if self.room > ROOM:
             raise Unfit("there is much to keep of each example")
         parts = {"begin": begin, "body": body, "end": ends, "finish": finish}
         return HEAD + MATH + LOOP.format(features=self.space.features, **{k: "\n".join(v) for k, v in parts.items()})
 
+    def _around(self, begin: list[str]) -> tuple[list[str], list[str], list[str]]:
+        """The products before and after what is computed of some examples, and what is added up of all in the end."""
+        head = self.head
+        if head is None:
+            return [], [], []
+        lines, self.room = head.begin(len(self.invars) - 1, self.room, WIDE)
+        begin += lines
+        back, grown = (self.outvars.index(v) if v is not None else 0 for v in (head.back, head.grown))
+        first, size = self.summed, head.weights.aval.size
+        before = head.before(len(self.invars) - 2, f"x{self.scores.name}")
+        if head.slope is None:
+            return before, [], []
+        after = head.after(f"x{self.slope.name}", len(self.invars) + back, first)
+        if head.grown is None:
+            return before, after, []
+        self.summed += size
+        one = f"sums[{first} + i]"
+        add = f"for (long p = 1; p < last; p++) {one} += sums[p * {self.summed} + {first} + i];"
+        to = f"((float*)at[{len(self.invars) + grown}])[i] = {one};"
+        return before, after, [f"for (long i = 0; i < {size}; i++) {{ {add} {to} }}"]
+
     @property
     def parts(self) -> int:
         """In how many parts the examples are taken: it follows from shapes alone, as results do."""
-        work = 2 * len(self.kept)
+        work = 2 * len(self.kept) + (self.head.terms if self.head else 0)
         for x in self.nodes:
             work += x.both * (1 + sum(cost for name, cost in COSTS.items() if name in x.written))
         return min(max(self.space.examples * self.space.features * work // PART, 1), PARTS)

@@ -749,10 +749,21 @@ extern "C" XLA_FFI_Error* croton_fused(Frame* frame) {
 
 namespace {
 
+// c, rows x n, is set to or increased by a product whose right factor was laid out as parts for tiles.
+void multiplied(const float* a, Index lda, const float* parts, float* c, Index ldc, Index rows, Index deep, Index n,
+                bool add) {
+  for (Index j = 0; j < n; j += WIDE)
+    for (Index k = 0; k < deep; k += MUCH) {
+      Index now = min(MUCH, deep - k);
+      tiles({a, lda, false}, 0, rows, k, now, {parts + j * deep + k * WIDE}, c + j, ldc, min(WIDE, n - j), add || k > 0);
+    }
+}
+
 // A function of its own library (each.py): of the first and the last of its examples, and how many there are in all; the
-// arrays; room; what it sums up; and how rows are exchanged with columns. Or of -1 and how many parts there were, when what
-// they have summed up is to be brought together. It tells how many examples it takes at a time.
-using Each = Index (*)(Index, Index, Index, void* const*, float*, double*, decltype(&turned_in), decltype(&turned_out));
+// arrays; room; what it sums up; how rows are exchanged with columns; and the product. Or of -1 and how many parts there
+// were, when what they have summed up is to be brought together. It tells how many examples it takes at a time.
+using Each = Index (*)(Index, Index, Index, void* const*, float*, double*, decltype(&turned_in), decltype(&turned_out),
+                       decltype(&multiplied));
 
 }  // namespace
 
@@ -763,7 +774,7 @@ extern "C" XLA_FFI_Error* croton_each(Frame* frame) {
     const int32_t* given = code(frame).at;
     auto each = reinterpret_cast<Each>(loop_named(given));
     // Another compiler may know another processor.
-    if (each(0, 0, 0, nullptr, nullptr, nullptr, turned_in, turned_out) != WIDE) throw "other registers";
+    if (each(0, 0, 0, nullptr, nullptr, nullptr, turned_in, turned_out, multiplied) != WIDE) throw "other registers";
     const Index all = given[2], size = given[3], summed = given[4], blocks = (all + WIDE - 1) / WIDE;
     const Index count = max(1, min(given[5], blocks));
     std::vector<void*> at;
@@ -779,24 +790,17 @@ extern "C" XLA_FFI_Error* croton_each(Frame* frame) {
       }
       room += -(reinterpret_cast<uintptr_t>(room) / sizeof(float)) % LANES;
       Index first = piece * blocks / count * WIDE, last = min(all, (piece + 1) * blocks / count * WIDE);
-      each(first, last, all, at.data(), room, sums.data() + piece * summed, turned_in, turned_out);
+      double* sum = sums.data() + piece * summed;
+      each(first, last, all, at.data(), room, sum, turned_in, turned_out, multiplied);
     });
     if (failed) throw std::bad_alloc();
-    if (summed) each(-1, count, all, at.data(), nullptr, sums.data(), turned_in, turned_out);
+    if (summed) each(-1, count, all, at.data(), nullptr, sums.data(), turned_in, turned_out, multiplied);
   });
 }
 
 // --- recurrent loops ---
 
 namespace {
-
-void multiplied(const float* a, Index lda, const float* parts, float* c, Index ldc, Index rows, Index deep, Index n) {
-  for (Index j = 0; j < n; j += WIDE)
-    for (Index k = 0; k < deep; k += MUCH) {
-      Index now = min(MUCH, deep - k);
-      tiles({a, lda, false}, 0, rows, k, now, {parts + j * deep + k * WIDE}, c + j, ldc, min(WIDE, n - j), k > 0);
-    }
-}
 
 // A loop is a function of its own library (loops.py): of the first and the last of its examples, how many there are in
 // all, and steps; the arrays and their lengths; right factors laid out as parts for tiles; room; and the product.
