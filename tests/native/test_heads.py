@@ -69,7 +69,7 @@ def test_scores_and_both_gradients(examples, terms, features, wanted):
     same(jax.value_and_grad(loss, argnums=wanted) if wanted else loss, *arguments, y)
 
 
-@pytest.mark.parametrize(("steps", "batch"), [(7, 9), (5, 64), (33, 2)])
+@pytest.mark.parametrize(("steps", "batch"), [(7, 9), (5, 64), (33, 2), (1, 40), (40, 1), (12, 12)])
 def test_inputs_and_their_gradient_lie_step_by_step(steps, batch):
     def function(x, w, b, y):
         value, (back, *others) = slopes(jnp.transpose(x, (1, 0, 2)), w, b, y)
@@ -80,8 +80,38 @@ def test_inputs_and_their_gradient_lie_step_by_step(steps, batch):
     assert "transpose(" not in text
 
 
-def test_many_examples_go_in_parts():
-    same(slopes, numbers(9000, 24), numbers(24, 35, seed=1), numbers(35, seed=2), labels(9000, below=35))
+@pytest.mark.parametrize(
+    ("examples", "terms", "features"),
+    [(9000, 24, 35), (100, 400, 33), (70, 20, 400), (64, 17, 17), (33, 1, 33)],
+)
+def test_in_parts_of_examples_and_of_terms(examples, terms, features):
+    arguments = numbers(examples, terms), numbers(terms, features, seed=1), numbers(features, seed=2)
+    same(slopes, *arguments, labels(examples, below=features))
+
+
+def test_two_in_one_program():
+    def function(x, v, w, b, y):
+        hidden = x @ v
+        return slopes(x, v, b, y), slopes(jnp.tanh(hidden), w, b, y)
+
+    arguments = numbers(90, 12), numbers(12, 12, seed=1), numbers(12, 12, seed=3), numbers(12, seed=2)
+    y = labels(90, below=12)
+    text, found = text_and_results(function, *arguments, y)
+    assert text.count('"croton_each"') == 2
+    expected = jax.jit(function)(*arguments, y)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6), found, expected)
+
+
+def test_weights_that_are_turned_ones():
+    def function(x, w, b, y):
+        value, (back, grown, bias) = slopes(x, w.T, b, y)
+        return value, back, grown.T, bias
+
+    arguments = numbers(50, 6), numbers(11, 6, seed=1), numbers(11, seed=2), labels(50, below=11)
+    text, found = text_and_results(function, *arguments)
+    assert text.count('"croton_each"') == 1
+    expected = jax.jit(function)(*arguments)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6), found, expected)
 
 
 def test_scores_that_others_read_are_made_by_themselves():

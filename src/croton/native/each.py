@@ -30,7 +30,7 @@ LEAST, FEATURES, ROOM = 1 << 11, 1 << 10, 1 << 17
 # The numbers that are worked on side by side at most, as in kernels.cc.
 WIDE = 32
 # Operations of a part that is worth a thread's while, and how many parts there are at most.
-PART, PARTS = 1 << 20, 8
+PART, PARTS = 1 << 20, 16
 # What is much more work than to add, by the name of the function in C.
 COSTS = {"exp_": 16, "log_": 16, "tanh_": 16, "sqrtf": 4, " / ": 4}
 TYPES = {"float32": "float", "int32": "int", "int64": "long", "bool": "int"}
@@ -45,7 +45,7 @@ LOOP = """#if defined(__AVX512F__)
 #endif
 typedef void Load(float* const*, long, long, float*);
 typedef void Store(float* const*, long, long, const float*);
-typedef void Product(const float*, long, const float*, float*, long, long, long, long, bool);
+typedef void Product(const float*, long, bool, const float*, float*, long, long, long, long, bool);
 extern "C" long loop(long first, long last, long all, void* const* at, float* room, double* sums, Load* load,
                      Store* store, Product* product) {{
 enum {{ F = {features} }};
@@ -113,7 +113,7 @@ def _with(seed: Equation, items: Sequence[Any], outvars: Sequence[Any]) -> list[
 
 def _with_head(each: Each, items: Sequence[Any], outvars: Sequence[Any]) -> list[Any]:
     """The items, the products around ``each`` made with it, if there are such."""
-    head = head_of(each, each.space, items, outvars)
+    head = head_of(each, items, outvars)
     if head is None:
         return list(items)
     left = [e for e in items if e not in head.eqns]
@@ -396,7 +396,7 @@ class Each:
     @property
     def parts(self) -> int:
         """In how many parts the examples are taken: it follows from shapes alone, as results do."""
-        work = 2 * len(self.kept) + (self.head.terms if self.head else 0)
+        work = 2 * len(self.kept) + (self.head.work if self.head else 0)
         for x in self.nodes:
             work += x.both * (1 + sum(cost for name, cost in COSTS.items() if name in x.written))
         return min(max(self.space.examples * self.space.features * work // PART, 1), PARTS)

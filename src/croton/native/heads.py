@@ -15,7 +15,6 @@ import numpy as np
 
 from croton.native.equations import Equation, Name
 from croton.native.groups import names
-from croton.native.spaces import Space
 
 # Longer inputs, or a larger matrix, would leave the nearest caches; fewer multiplications are not worth it.
 TERMS, WEIGHTS, LEAST = 512, 1 << 14, 1 << 20
@@ -44,6 +43,11 @@ class Head:
         """How many numbers of an example each score is a sum over."""
         return int(self.weights.aval.shape[0])
 
+    @property
+    def work(self) -> int:
+        """The multiplications for each example and feature."""
+        return self.terms * (1 + (self.back is not None) + (self.grown is not None))
+
     # --- in C, where L, F and K are the numbers of examples, features and terms ---
 
     def _rows(self, v: Any, place: int) -> str:
@@ -62,14 +66,12 @@ class Head:
             ("hx", self.terms * wide, True),
             ("hback", self.terms * wide, self.back),
             ("hrows", -(-features // wide) * wide * wide, self.grown),
-            ("hturned", self.terms * features, True),
             ("hgrown", self.terms * features, self.grown),
         ):
             if asked:
                 lines.append(f"float* const {name} = room + {room};")
                 room += -(-size // 16) * 16
         lines.append(f"const float* const hw = (float*)at[{weights}];")
-        lines.append("for (long f = 0; f < F; f++) for (long k = 0; k < K; k++) hturned[f * K + k] = hw[k * F + f];")
         if self.grown:
             lines.append("memset(hgrown, 0, K * F * sizeof(float));")
         return lines, room
@@ -78,21 +80,21 @@ class Head:
         """The scores of some examples."""
         return [
             f"{{ {self._rows(self.inputs, inputs)} load(rows, K, n, hx); }}",
-            f"product(hturned, K, hx, {scores}, L, F, K, L, false);",
+            f"product(hw, F, true, hx, {scores}, L, F, K, L, false);",
         ]
 
     def after(self, slope: str, back: int, begin: int) -> list[str]:
         """What is made of the gradient of some examples; sums of single precision go on for 32 times so many."""
         lines = []
         if self.back:
-            lines.append(f"product(hw, F, {slope}, hback, L, K, F, L, false);")
+            lines.append(f"product(hw, F, false, {slope}, hback, L, K, F, L, false);")
             lines.append(f"{{ {self._rows(self.back, back)} store(rows, K, n, hback); }}")
         if self.grown:
             lines += [
                 "for (long f = 0; f < F; f += L) {",
                 "float* rows[L]; for (long l = 0; l < n; l++) rows[l] = hrows + f * n + l * L;",
                 f"store(rows, F - f < L ? F - f : L, n, {slope} + f * L); }}",
-                "product(hx, L, hrows, hgrown, F, K, n, F, true);",
+                "product(hx, L, false, hrows, hgrown, F, K, n, F, true);",
                 "if (block % 32 == 31 || first + L >= last) {",
                 f"for (long i = 0; i < K * F; i++) sums[{begin} + i] += hgrown[i];",
                 "memset(hgrown, 0, K * F * sizeof(float)); }",
@@ -100,9 +102,9 @@ class Head:
         return lines
 
 
-def head_of(each: Any, space: Space, items: Sequence[Any], outvars: Sequence[Any]) -> Head | None:
+def head_of(each: Any, items: Sequence[Any], outvars: Sequence[Any]) -> Head | None:
     """The products around ``each``, one of the ``items`` of a program; None where there are none to make with it."""
-    program = _Program(items, outvars)
+    program, space = _Program(items, outvars), each.space
     for scores in each.invars:
         eqn, role = program.made_by.get(scores), space.role(scores)
         if eqn is None or not role or role[-1] != "F" or "E" not in role or program.users[scores] != [each]:
@@ -113,14 +115,15 @@ def head_of(each: Any, space: Space, items: Sequence[Any], outvars: Sequence[Any
         if _contracted(eqn) != ((inputs.aval.ndim - 1,), (0,)) or weights.aval.ndim != 2:
             continue
         before, size = program.made_by.get(inputs), weights.aval.size
-        if before is not None and before.primitive.name == "transpose" and not _exchanges(before):
+        exchanged = before is not None and _exchanges(before)
+        if before is not None and before.primitive.name == "transpose" and not exchanged:
             continue
         if weights.aval.shape[0] <= TERMS and size <= WEIGHTS and space.examples * size >= LEAST:
             head = Head(scores, inputs, weights, eqns=[eqn])
             for v in each.outvars:
                 if space.role(v) == role and head.slope is None:
                     program.follow(head, v, inputs)
-            if before is not None and _exchanges(before):
+            if before is not None and exchanged:
                 head.inputs = before.invars[0]
                 head.turned.append(head.inputs)
             return head
@@ -144,7 +147,12 @@ class _Program:
         for eqn in [e for v in alike for e in self.users.get(v, []) if isinstance(e, Equation) and _multiplies(e)]:
             (a, b), axes = eqn.invars, _contracted(eqn)
             summed = axes == (tuple(range(b.aval.ndim - 1)),) * 2
-            if a in alike and head.back is None and axes[0] == (a.aval.ndim - 1,) and self._features(b, axes[1], head):
+            if (
+                a in alike
+                and head.back is None
+                and axes[0] == (a.aval.ndim - 1,)
+                and self._features(b, axes[1], head.weights)
+            ):
                 head.back, head.slope = self._shown(eqn, _exchanges, head), slope
                 if head.back is not eqn.outvars[0]:
                     head.turned.append(head.back)
@@ -167,11 +175,11 @@ class _Program:
         head.eqns += [eqn, user] if user else [eqn]
         return (user or eqn).outvars[0]
 
-    def _features(self, b: Any, axes: tuple[int, ...], head: Head) -> bool:
+    def _features(self, b: Any, axes: tuple[int, ...], weights: Any) -> bool:
         """Whether these axes of b are the features of the weights."""
         by = self.made_by.get(b)
-        turned = by is not None and _turns(by) and by.invars[0] is head.weights
-        return (b is head.weights and axes == (1,)) or (turned and axes == (0,))
+        turned = by is not None and _turns(by) and by.invars[0] is weights
+        return (b is weights and axes == (1,)) or (turned and axes == (0,))
 
     def _inputs(self, a: Any, inputs: Any) -> bool:
         """Whether this is the inputs, all axes but the last perhaps as one."""

@@ -750,12 +750,12 @@ extern "C" XLA_FFI_Error* croton_fused(Frame* frame) {
 namespace {
 
 // c, rows x n, is set to or increased by a product whose right factor was laid out as parts for tiles.
-void multiplied(const float* a, Index lda, const float* parts, float* c, Index ldc, Index rows, Index deep, Index n,
-                bool add) {
+void multiplied(const float* a, Index lda, bool turned, const float* parts, float* c, Index ldc, Index rows, Index deep,
+                Index n, bool add) {
   for (Index j = 0; j < n; j += WIDE)
     for (Index k = 0; k < deep; k += MUCH) {
       Index now = min(MUCH, deep - k);
-      tiles({a, lda, false}, 0, rows, k, now, {parts + j * deep + k * WIDE}, c + j, ldc, min(WIDE, n - j), add || k > 0);
+      tiles({a, lda, turned}, 0, rows, k, now, {parts + j * deep + k * WIDE}, c + j, ldc, min(WIDE, n - j), add || k > 0);
     }
 }
 

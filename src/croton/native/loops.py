@@ -25,7 +25,7 @@ log = logging.getLogger("croton")
 
 # A recurrent loop, after MATH and around what is written for it.
 LOOP = """static inline long within(long i, long length) {{ return i < 0 ? 0 : i < length ? i : length - 1; }}
-typedef void Product(const float*, long, const float*, float*, long, long, long, long, bool);
+typedef void Product(const float*, long, bool, const float*, float*, long, long, long, long, bool);
 extern "C" void loop(long first, long last, long rows, long steps, void* const* at, const long* lengths,
                      const float* const* right, float* room, Product* product) {{
 const long count = last - first;
@@ -564,9 +564,8 @@ class _Loop:
 
     def _multiplied(self, p: Any) -> str:
         begin, stride, _ = _place(p.left)
-        return (
-            f"product({begin}, {stride}, right[{p.right}], {p.begin}, {p.stride}, count, {p.terms}, {p.width}, false);"
-        )
+        right = f"right[{p.right}], {p.begin}, {p.stride}"
+        return f"product({begin}, {stride}, false, {right}, count, {p.terms}, {p.width}, false);"
 
     def _pass(self, results: Sequence[Any]) -> list[str]:
         """Elementwise results in one loop: what they read, what they are, and where they are written."""
