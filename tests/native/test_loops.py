@@ -121,6 +121,24 @@ def test_a_stack_that_is_filled_is_not_read():
     np.testing.assert_allclose(found[2], function(x, u, h)[2], rtol=2e-5, atol=2e-6)
 
 
+def test_what_no_step_reads_is_not_made():
+    x, u, h, other = arrays((T, B, N), (N, N), (B, N), (91, 17))
+
+    def function(x, u, h, other):
+        unread = jnp.sin(other)
+
+        def step(h, row):
+            unread * 2
+            return jnp.tanh(row + h @ u), None
+
+        return lax.scan(step, h, x)
+
+    text, _ = program(function, x, u, h, other)
+    [call] = [line for line in text.splitlines() if "@croton_scan" in line]
+    assert "91x17" not in call
+    same(function, x, u, h, other)
+
+
 @pytest.mark.parametrize("column", [0, 3])
 def test_rows_are_written_over_what_was_read(column):
     """The same columns in place; and others, which no pass can do at once."""

@@ -217,8 +217,12 @@ class _Loop:
         self.names: dict[str, str] = {}
         self.last: list[str] = []
         self.end: list[str] = []
+        read = {v for eqn in self.eqns for v in eqn.invars if isinstance(v, Name)}
         for place, v in enumerate((*self.program.invars, *self.program.consts)):
-            self.env[v] = self._argument(v, place)
+            if place < self.consts and v not in read and v not in self.program.outvars:
+                self.unread.add(place)
+            else:
+                self.env[v] = self._argument(v, place)
         for eqn in self.eqns:
             self._add(eqn)
         self._results()
