@@ -121,6 +121,34 @@ def test_several_devices_have_no_kernels():
     assert "croton" not in text
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+@pytest.mark.parametrize("start", [0, 77, 150, 1000, -5, np.int64(1 << 40), np.int64(-(1 << 40))])
+def test_many_rows_from_a_place_on(start, dtype):
+    x = (1000 * np.random.RandomState(0).normal(size=(250, 7, 100))).astype(dtype)
+
+    def function(x, start):
+        return lax.dynamic_slice_in_dim(x, start, 100, allow_negative_indices=False) * 2
+
+    with jax.enable_x64(True):
+        text, found = program(function, x, start)
+        assert "croton_rows" in text
+        np.testing.assert_array_equal(found, jax.jit(function)(x, start))
+    np.testing.assert_array_equal(found, 2 * x[(first := int(np.clip(start, 0, 150))) : first + 100])
+
+
+@pytest.mark.parametrize("case", ["few", "narrow", "some columns", "halves"])
+def test_other_rows_are_left_to_xla(case):
+    shape, wanted = {
+        "few": ((250, 700), (90, 700)),
+        "narrow": ((9000, 32), (3000, 32)),
+        "some columns": ((250, 900), (100, 800)),
+        "halves": ((250, 700), (100, 700)),
+    }[case]
+    x = np.zeros(shape, "float16" if case == "halves" else "float32")
+    text, _ = program(lambda x, start: lax.dynamic_slice(x, (start, 0), wanted), x, np.int32(3))
+    assert "croton_rows" not in text
+
+
 @pytest.mark.parametrize(("shape", "there"), [((7, 100, 128), True), ((4000, 17), True), ((20, 30), False)])
 def test_sums_over_all_axes_but_the_last(shape, there):
     (a,) = matrices(shape)

@@ -22,6 +22,8 @@ LEAST = 1 << 15
 TERMS, NARROW = 32, 8
 # A sum of fewer numbers is left to XLA.
 SUMMED = 1 << 16
+# Rows of fewer numbers are left to XLA.
+WIDE = 64
 # The numbers of a right factor that a pass keeps beside it at most.
 CACHED = 1 << 16
 
@@ -164,6 +166,11 @@ def _other(eqn: Any, values: Sequence[Any], whole: bool) -> list[Any]:
     name = eqn.primitive.name
     if _sums(eqn) and usable():
         return [jax.ffi.ffi_call("croton_sums", _kind(eqn.outvars[0]))(*values, code=np.array([], "int32"))]
+    if _takes_rows(eqn) and usable():
+        kind, (x, start, *_) = _kind(eqn.outvars[0]), values
+        first = lax.clamp(start.dtype.type(0), start, start.dtype.type(x.shape[0] - kind.shape[0]))
+        which = lax.convert_element_type(first, "int32") + lax.iota("int32", kind.shape[0])
+        return [jax.ffi.ffi_call("croton_rows", kind)(x, which)]
     if name == "scan" and (results := looped(eqn, values)) is not None:
         return results
     if name in ("scan", "while"):
@@ -190,6 +197,16 @@ def _sums(eqn: Any) -> bool:
         return False
     x = eqn.invars[0].aval
     return x.dtype == np.float32 and x.size >= SUMMED and eqn.params["axes"] == tuple(range(x.ndim - 1)) != ()
+
+
+def _takes_rows(eqn: Any) -> bool:
+    """Whether this takes many of an array's rows, one after the other."""
+    if eqn.primitive.name != "dynamic_slice":
+        return False
+    x, out = eqn.invars[0].aval, eqn.outvars[0].aval
+    whole = x.shape[1:] == out.shape[1:] and x.dtype.itemsize == 4 and x.shape[0] < 1 << 31
+    whole = whole and eqn.invars[1].aval.dtype in (np.int32, np.int64)
+    return whole and out.size >= SUMMED and prod(out.shape[1:]) >= WIDE
 
 
 def _turns(eqn: Any) -> bool:
