@@ -29,11 +29,13 @@ def labels(*shape, below):
     return np.random.RandomState(9).randint(0, below, shape).astype("int32")
 
 
-def loss(x, w, b, y):
-    """The mean cross-entropy, and the scores."""
-    scores = x @ w + b
-    right = jnp.arange(w.shape[1]) == y[..., None]
+def cross_entropy(scores, y):
+    right = jnp.arange(scores.shape[-1]) == y[..., None]
     return -jnp.where(right, jax.nn.log_softmax(scores), 0).sum(-1).mean()
+
+
+def loss(x, w, b, y):
+    return cross_entropy(x @ w + b, y)
 
 
 slopes = jax.value_and_grad(loss, argnums=(0, 1, 2))
@@ -46,13 +48,17 @@ def text_and_results(function, *arguments):
     return compiled.as_text(), compiled(*arguments)
 
 
+def as_by_xla(function, found, *arguments):
+    expected = jax.jit(function)(*arguments)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6), found, expected)
+
+
 def same(function, *arguments, alone=True):
     """Check the results against XLA's, and whether no product is left beside the function of C."""
     text, found = text_and_results(function, *arguments)
     assert text.count('"croton_each"') == 1
     assert alone == (" dot(" not in text and "ynn_fusion" not in text and "croton_product" not in text)
-    expected = jax.jit(function)(*arguments)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6), found, expected)
+    as_by_xla(function, found, *arguments)
     return text
 
 
@@ -98,8 +104,7 @@ def test_two_in_one_program():
     y = labels(90, below=12)
     text, found = text_and_results(function, *arguments, y)
     assert text.count('"croton_each"') == 2
-    expected = jax.jit(function)(*arguments, y)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6), found, expected)
+    as_by_xla(function, found, *arguments, y)
 
 
 def test_weights_that_are_turned_ones():
@@ -110,15 +115,13 @@ def test_weights_that_are_turned_ones():
     arguments = numbers(50, 6), numbers(11, 6, seed=1), numbers(11, seed=2), labels(50, below=11)
     text, found = text_and_results(function, *arguments)
     assert text.count('"croton_each"') == 1
-    expected = jax.jit(function)(*arguments)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6), found, expected)
+    as_by_xla(function, found, *arguments)
 
 
 def test_scores_that_others_read_are_made_by_themselves():
     def function(x, w, b, y):
         scores = x @ w
-        right = jnp.arange(11) == y[:, None]
-        return -jnp.where(right, jax.nn.log_softmax(scores + b), 0).sum(-1).mean(), scores
+        return cross_entropy(scores + b, y), scores
 
     arguments = numbers(50, 6), numbers(6, 11, seed=1), numbers(11, seed=2), labels(50, below=11)
     same(function, *arguments, alone=False)
@@ -126,11 +129,7 @@ def test_scores_that_others_read_are_made_by_themselves():
 
 def test_a_gradient_that_others_read_is_written_too():
     def function(x, w, b, y):
-        def of_scores(scores):
-            right = jnp.arange(11) == y[:, None]
-            return -jnp.where(right, jax.nn.log_softmax(scores + b), 0).sum(-1).mean()
-
-        value, slope = jax.value_and_grad(of_scores)(x @ w)
+        value, slope = jax.value_and_grad(lambda scores: cross_entropy(scores + b, y))(x @ w)
         return value, slope @ w.T, x.T @ slope, slope
 
     arguments = numbers(50, 6), numbers(6, 11, seed=1), numbers(11, seed=2), labels(50, below=11)
@@ -139,11 +138,7 @@ def test_a_gradient_that_others_read_is_written_too():
 
 def test_a_gradient_multiplied_by_other_weights_is_multiplied_by_them():
     def function(x, w, b, y, other):
-        def of_scores(scores):
-            right = jnp.arange(11) == y[:, None]
-            return -jnp.where(right, jax.nn.log_softmax(scores + b), 0).sum(-1).mean()
-
-        value, slope = jax.value_and_grad(of_scores)(x @ w)
+        value, slope = jax.value_and_grad(lambda scores: cross_entropy(scores + b, y))(x @ w)
         return value, slope @ other.T, (2 * x).T @ slope
 
     arguments = numbers(50, 6), numbers(6, 11, seed=1), numbers(11, seed=2), labels(50, below=11)

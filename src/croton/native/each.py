@@ -20,7 +20,7 @@ from croton.native.groups import edges, grouped, names
 from croton.native.heads import Head, head_of
 from croton.native.library import compiled_loop, usable
 from croton.native.spaces import FOLDS, Space
-from croton.native.written import COUNTING, HEAD, MATH, ROWWISE, Unfit, in_c, number
+from croton.native.written import COUNTING, HEAD, MATH, PRODUCT, ROWWISE, Unfit, in_c, number
 
 log = logging.getLogger("croton")
 
@@ -45,7 +45,6 @@ LOOP = """#if defined(__AVX512F__)
 #endif
 typedef void Load(float* const*, long, long, float*);
 typedef void Store(float* const*, long, long, const float*);
-typedef void Product(const float*, long, bool, const float*, float*, long, long, long, long, bool);
 extern "C" long loop(long first, long last, long all, void* const* at, float* room, double* sums, Load* load,
                      Store* store, Product* product) {{
 enum {{ F = {features} }};
@@ -57,6 +56,7 @@ return L;
 {begin}
 for (long block = 0; first < last; block++, first += L) {{
 const long n = last - first < L ? last - first : L;
+const bool full = block % 32 == 31 || first + L >= last;
 {body}
 }}
 {end}
@@ -370,7 +370,12 @@ class Each:
         if self.room > ROOM:
             raise Unfit("there is much to keep of each example")
         parts = {"begin": begin, "body": body, "end": ends, "finish": finish}
-        return HEAD + MATH + LOOP.format(features=self.space.features, **{k: "\n".join(v) for k, v in parts.items()})
+        return (
+            HEAD
+            + MATH
+            + PRODUCT
+            + LOOP.format(features=self.space.features, **{k: "\n".join(v) for k, v in parts.items()})
+        )
 
     def _around(self, begin: list[str]) -> tuple[list[str], list[str], list[str]]:
         """The products before and after what is computed of some examples, and what is added up of all in the end."""
@@ -388,10 +393,7 @@ class Each:
         if head.grown is None:
             return before, after, []
         self.summed += size
-        one = f"sums[{first} + i]"
-        add = f"for (long p = 1; p < last; p++) {one} += sums[p * {self.summed} + {first} + i];"
-        to = f"((float*)at[{len(self.invars) + grown}])[i] = {one};"
-        return before, after, [f"for (long i = 0; i < {size}; i++) {{ {add} {to} }}"]
+        return before, after, [self._added(first, size, f"((float*)at[{len(self.invars) + grown}])")]
 
     @property
     def parts(self) -> int:
@@ -470,17 +472,14 @@ class Each:
             begin = [f"float* const m{k} = room + {self.room};", f"memset(m{k}, 0, F * L * sizeof(float));"]
             self.room += WIDE * features
             body = [
-                "if (block % 32 == 31 || first + L >= last) {",
+                "if (full) {",
                 f"for (long f = 0; f < F; f++) {{ double s[8] = {{}}; for (long l = 0; l < L; l += 8)"
                 f" for (long i = 0; i < 8; i++) s[i] += m{k}[f * L + l + i];"
                 f" sums[{end.begin} + f] += ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7])); }}",
                 f"memset(m{k}, 0, F * L * sizeof(float));",
                 "}",
             ]
-            each = f"{to}[f] = sums[{end.begin} + f];"
-            add = f"sums[{end.begin} + f] += sums[p * {self.summed} + {end.begin} + f];"
-            finish = [f"for (long f = 0; f < F; f++) {{ for (long p = 1; p < last; p++) {add} {each} }}"]
-            return begin, body, [], finish
+            return begin, body, [], [self._added(end.begin, features, to)]
         if what.ctype == "long":
             raise Unfit("whole numbers may be too large")
         # Reduced by themselves, one example of each block.
@@ -494,6 +493,11 @@ class Each:
         ends = [f"{one} = m{k}[0]; for (long l = 1; l < L; l++) {one} = {more.format(one, f'm{k}[l]')};"]
         add = f"for (long p = 1; p < last; p++) {one} = {more.format(one, other)};"
         return begin, body, ends, [add, f"{to}[0] = {one};"]
+
+    def _added(self, begin: int, size: int, to: str) -> str:
+        """So many sums, from one on, of all parts together."""
+        add = f"for (long p = 1; p < last; p++) sums[{begin} + i] += sums[p * {self.summed} + {begin} + i];"
+        return f"for (long i = 0; i < {size}; i++) {{ {add} {to}[i] = sums[{begin} + i]; }}"
 
     def _stores(self) -> list[str]:
         """What is written for some examples."""

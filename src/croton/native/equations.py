@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from jax.extend.core import Literal
 
 # Primitives that are a program of their own within a program.
@@ -111,6 +112,18 @@ def _live(eqns: Sequence[Equation], outvars: Sequence[Any]) -> list[Equation]:
             needed.update(v for v in eqn.invars if isinstance(v, Name))
             kept.append(eqn)
     return kept[::-1]
+
+
+def multiplies(eqn: Any) -> bool:
+    """Whether an equation is one product of arrays of single precision."""
+    if eqn.primitive.name != "dot_general" or eqn.params["dimension_numbers"][1] != ((), ()):
+        return False
+    return all(v.aval.dtype == np.float32 for v in (*eqn.invars, *eqn.outvars))
+
+
+def turns(eqn: Any) -> bool:
+    """Whether an equation exchanges the axes of a matrix."""
+    return bool(eqn.primitive.name == "transpose" and eqn.params["permutation"] == (1, 0))
 
 
 def scanned(params: Any) -> tuple[int, int]:

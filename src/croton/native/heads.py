@@ -11,9 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from croton.native.equations import Equation, Name
+from croton.native.equations import Equation, Name, multiplies, turns
 from croton.native.groups import names
 
 # Longer inputs, or a larger matrix, would leave the nearest caches; fewer multiplications are not worth it.
@@ -95,7 +93,7 @@ class Head:
                 "float* rows[L]; for (long l = 0; l < n; l++) rows[l] = hrows + f * n + l * L;",
                 f"store(rows, F - f < L ? F - f : L, n, {slope} + f * L); }}",
                 "product(hx, L, false, hrows, hgrown, F, K, n, F, true);",
-                "if (block % 32 == 31 || first + L >= last) {",
+                "if (full) {",
                 f"for (long i = 0; i < K * F; i++) sums[{begin} + i] += hgrown[i];",
                 "memset(hgrown, 0, K * F * sizeof(float)); }",
             ]
@@ -159,9 +157,9 @@ class _Program:
             elif b in alike and head.grown is None and summed and self._inputs(a, inputs):
                 head.grown, head.slope = eqn.outvars[0], slope
                 head.eqns.append(eqn)
-            elif a in alike and head.grown is None and summed and self._inputs(b, inputs) and self._only(eqn, _turns):
+            elif a in alike and head.grown is None and summed and self._inputs(b, inputs) and self._only(eqn, turns):
                 # The other way round, as JAX's own derivatives have it.
-                head.grown, head.slope = self._shown(eqn, _turns, head), slope
+                head.grown, head.slope = self._shown(eqn, turns, head), slope
         head.eqns += [e for e in merged if all(user in head.eqns for user in self.users.get(e.outvars[0], []))]
 
     def _only(self, eqn: Equation, kind: Callable[[Equation], bool]) -> Equation | None:
@@ -178,7 +176,7 @@ class _Program:
     def _features(self, b: Any, axes: tuple[int, ...], weights: Any) -> bool:
         """Whether these axes of b are the features of the weights."""
         by = self.made_by.get(b)
-        turned = by is not None and _turns(by) and by.invars[0] is weights
+        turned = by is not None and turns(by) and by.invars[0] is weights
         return (b is weights and axes == (1,)) or (turned and axes == (0,))
 
     def _inputs(self, a: Any, inputs: Any) -> bool:
@@ -188,21 +186,13 @@ class _Program:
 
 
 def _multiplies(eqn: Equation) -> bool:
-    """Whether this is a product of arrays of single precision."""
-    if eqn.primitive.name != "dot_general" or eqn.params["dimension_numbers"][1] != ((), ()):
-        return False
-    variables = (*eqn.invars, *eqn.outvars)
-    return all(isinstance(v, Name) and v.aval.dtype == np.float32 for v in variables)
+    """Whether this is a product of two variables."""
+    return multiplies(eqn) and len(names(eqn.invars)) == 2
 
 
 def _contracted(eqn: Equation) -> tuple[tuple[int, ...], tuple[int, ...]]:
     over, to = eqn.params["dimension_numbers"][0]
     return tuple(over), tuple(to)
-
-
-def _turns(eqn: Equation) -> bool:
-    """Whether this exchanges the axes of a matrix."""
-    return eqn.primitive.name == "transpose" and eqn.params["permutation"] == (1, 0)
 
 
 def _exchanges(eqn: Equation) -> bool:

@@ -18,14 +18,14 @@ import numpy as np
 from jax.extend.core import Literal
 
 from croton.native.equations import Flat, Name, flat, scanned
+from croton.native.groups import names
 from croton.native.library import compiled_loop, usable
-from croton.native.written import COUNTING, HEAD, MATH, ROWWISE, Unfit, in_c, number
+from croton.native.written import COUNTING, HEAD, MATH, PRODUCT, ROWWISE, Unfit, in_c, number
 
 log = logging.getLogger("croton")
 
 # A recurrent loop, after MATH and around what is written for it.
 LOOP = """static inline long within(long i, long length) {{ return i < 0 ? 0 : i < length ? i : length - 1; }}
-typedef void Product(const float*, long, bool, const float*, float*, long, long, long, long, bool);
 extern "C" void loop(long first, long last, long rows, long steps, void* const* at, const long* lengths,
                      const float* const* right, float* room, Product* product) {{
 const long count = last - first;
@@ -217,9 +217,9 @@ class _Loop:
         self.names: dict[str, str] = {}
         self.last: list[str] = []
         self.end: list[str] = []
-        read = {v for eqn in self.eqns for v in eqn.invars if isinstance(v, Name)}
+        read = set(names([*self.program.outvars, *(v for eqn in self.eqns for v in eqn.invars)]))
         for place, v in enumerate((*self.program.invars, *self.program.consts)):
-            if place < self.consts and v not in read and v not in self.program.outvars:
+            if place < self.consts and v not in read:
                 self.unread.add(place)
             else:
                 self.env[v] = self._argument(v, place)
@@ -229,7 +229,7 @@ class _Loop:
         self._check()
         body = [*self.once, *self._written(), *self.last]
         begin, step, end = map("\n".join, (self.begin, body, self.end))
-        self.source = HEAD + MATH + LOOP.format(begin=begin, body=step, end=end)
+        self.source = HEAD + MATH + PRODUCT + LOOP.format(begin=begin, body=step, end=end)
 
     def _all(self, name: str) -> list[Any]:
         return [eqn for eqn in self.eqns if eqn.primitive.name == name]

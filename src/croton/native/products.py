@@ -12,18 +12,17 @@ from jax import lax
 from jax.extend.core import Literal, jaxpr_as_fun
 
 from croton.native.each import Each, arranged
-from croton.native.equations import Equation, Flat, flat, read
+from croton.native.equations import Equation, Flat, flat, multiplies, read, turns
 from croton.native.fuse import fused_loop, with_product
 from croton.native.library import ready, usable, wanted
 from croton.native.loops import looped
+from croton.native.rows import copied, taken
 
 # A product of fewer multiplications is left to XLA, and one with a sum over so few terms, or that is so narrow.
 LEAST = 1 << 15
 TERMS, NARROW = 32, 8
-# A sum of fewer numbers is left to XLA.
+# A sum of fewer numbers is left to XLA, and rows of fewer in all.
 SUMMED = 1 << 16
-# Rows of fewer numbers are left to XLA.
-WIDE = 64
 # The numbers of a right factor that a pass keeps beside it at most.
 CACHED = 1 << 16
 
@@ -117,16 +116,16 @@ def _run(program: Flat, values: Sequence[Any], whole: bool = False) -> list[Any]
             continue
         out: Any = next(iter(eqn.outvars), None)
         use = users.get(out, [])
-        if _turns(eqn):
+        if turns(eqn):
             env[out] = _other_way(given[0], _only(use, _steps))
         elif _multiplies(eqn):
             product = _product(eqn, given)
             if out.aval.ndim > 2:
                 env[out] = product.made().reshape(out.aval.shape)
-            elif _only(use, _turns) or _only(use, _steps):
+            elif _only(use, turns) or _only(use, _steps):
                 env[out] = product
             else:
-                all_turn = use and all(_is(e, _turns) for e in use)
+                all_turn = use and all(_is(e, turns) for e in use)
                 env[out] = _Turned(product.turned().made()) if all_turn else product.made()
         elif _steps(eqn) and (place := _product_in(given)) is not None:
             others = [None if k == place else _made(x) for k, x in enumerate(given)]
@@ -166,11 +165,10 @@ def _other(eqn: Any, values: Sequence[Any], whole: bool) -> list[Any]:
     name = eqn.primitive.name
     if _sums(eqn) and usable():
         return [jax.ffi.ffi_call("croton_sums", _kind(eqn.outvars[0]))(*values, code=np.array([], "int32"))]
-    if _takes_rows(eqn) and usable():
-        kind, (x, start, *_) = _kind(eqn.outvars[0]), values
-        first = lax.clamp(start.dtype.type(0), start, start.dtype.type(x.shape[0] - kind.shape[0]))
-        which = lax.convert_element_type(first, "int32") + lax.iota("int32", kind.shape[0])
-        return [jax.ffi.ffi_call("croton_rows", kind)(x, which)]
+    if _takes_rows(eqn) and copied(eqn.invars[0].aval):
+        x, start, count = *values[:2], eqn.outvars[0].aval.shape[0]
+        first = lax.clamp(start.dtype.type(0), start, start.dtype.type(x.shape[0] - count))
+        return [taken(x, lax.convert_element_type(first, "int32") + lax.iota("int32", count))]
     if name == "scan" and (results := looped(eqn, values)) is not None:
         return results
     if name in ("scan", "while"):
@@ -201,16 +199,11 @@ def _sums(eqn: Any) -> bool:
 
 def _takes_rows(eqn: Any) -> bool:
     """Whether this takes many of an array's rows, one after the other."""
-    if eqn.primitive.name != "dynamic_slice":
+    if eqn.primitive.name != "dynamic_slice" or eqn.outvars[0].aval.size < SUMMED:
         return False
-    x, out = eqn.invars[0].aval, eqn.outvars[0].aval
-    whole = x.shape[1:] == out.shape[1:] and x.dtype.itemsize == 4 and x.shape[0] < 1 << 31
-    whole = whole and eqn.invars[1].aval.dtype in (np.int32, np.int64)
-    return whole and out.size >= SUMMED and prod(out.shape[1:]) >= WIDE
-
-
-def _turns(eqn: Any) -> bool:
-    return eqn.primitive.name == "transpose" and eqn.params["permutation"] == (1, 0)
+    x, start, out = eqn.invars[0].aval, eqn.invars[1].aval, eqn.outvars[0].aval
+    counted = start.dtype in (np.int32, np.int64) and x.shape[0] < 1 << 31
+    return counted and x.shape[1:] == out.shape[1:]
 
 
 def _steps(eqn: Any) -> bool:
@@ -219,12 +212,10 @@ def _steps(eqn: Any) -> bool:
 
 def _multiplies(eqn: Any) -> bool:
     """Whether this is a product of matrices, of which some axes may have to be taken as one."""
-    if eqn.primitive.name != "dot_general":
+    if not multiplies(eqn):
         return False
-    (over, to), batch = eqn.params["dimension_numbers"]
-    a, b, c = (v.aval for v in (*eqn.invars, *eqn.outvars))
-    if batch != ((), ()) or any(x.dtype != np.float32 for x in (a, b, c)):
-        return False
+    (over, to), _ = eqn.params["dimension_numbers"]
+    a, b = (v.aval for v in eqn.invars)
     rows = a.ndim >= 2 == b.ndim and len(over) == 1 and over[0] in ((0, 1) if a.ndim == 2 else (a.ndim - 1,))
     sums = a.ndim == b.ndim > 2 and over == to == tuple(range(a.ndim - 1))
     return rows or sums

@@ -65,6 +65,8 @@ HEAD = """#define fabsf __builtin_fabsf
 #define EACH _Pragma("GCC ivdep")
 #endif
 """
+# ``multiplied`` of kernels.cc.
+PRODUCT = "typedef void Product(const float*, long, bool, const float*, float*, long, long, long, long, bool);\n"
 # tanh is the quotient of polynomials that Eigen has; exp sums a series around the nearest whole power of 2, and log one
 # around the power of 2 that is nearest to x in its logarithm (as Cephes).
 MATH = """static inline float power_(int n) {

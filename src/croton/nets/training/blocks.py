@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from croton.native.library import usable
+from croton.native.rows import copied, taken
 from croton.sparse.value import Sparse, is_scipy, room_for
 
 __all__ = ["BLOCK", "RESIDENT", "Block", "Stacker", "pick"]
@@ -20,8 +19,6 @@ __all__ = ["BLOCK", "RESIDENT", "Block", "Stacker", "pick"]
 RESIDENT = 1 << 30
 #: The bytes of such a block, at most (but for one minibatch that is larger).
 BLOCK = 32 << 20
-# Rows of at least so many numbers of 4 bytes are copied by croton's kernel, as memory can: XLA copies one by one.
-WIDE = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +54,8 @@ def pick(array: Any, rows: Any, k: Any, axis: int = 0) -> Any:
     """Within a program: the ``k``-th minibatch, ``rows`` of an array along ``axis``, or a part of a stack."""
     if isinstance(array, Sparse):
         return jax.tree.map(lambda part: jax.lax.dynamic_index_in_dim(part, k, keepdims=False), array)
-    if axis == 0 and array.dtype.itemsize == 4 and math.prod(array.shape[1:]) >= WIDE and usable():
-        kind = jax.ShapeDtypeStruct((*rows.shape, *array.shape[1:]), array.dtype)
-        return jax.ffi.ffi_call("croton_rows", kind)(array, rows.astype("int32"))
+    if axis == 0 and copied(array):
+        return taken(array, rows)
     return jnp.asarray(array).at[(slice(None),) * axis + (rows,)].get(mode="promise_in_bounds")
 
 
