@@ -27,6 +27,7 @@ LEAST = 1 << 12
 MOST = 64
 # A loop of elementwise code, around what is written for it.
 LOOP = """extern "C" void loop(long n, float* const* at, const float* number) {{
+{begin}
 EACH for (long i = 0; i < n; i++) {{
 {body}
 }}
@@ -134,17 +135,20 @@ class Loop:
         return [env[v] for v in self.results]
 
     def written(self) -> tuple[str, list[float]]:
-        """The loop's body in C, of arrays ``at[k]`` and scalars ``number[k]``, and the scalars that stand in it."""
+        """The loop in C, of arrays ``at[k]`` and scalars ``number[k]``, and the scalars that stand in it."""
         arrays = sum(v.aval.shape != () for v in self.arguments)
         names: dict[Any, str] = {v: f"x{k}" for k, v in enumerate(self.arguments)}
         lines = [f"const float x{k} = at[{k}][i];" for k in range(arrays)]
-        lines += [f"const float x{k} = number[{k - arrays}];" for k in range(arrays, len(self.arguments))]
+        # Read before the loop: in it they could be what it writes.
+        begin = [f"const float x{k} = number[{k - arrays}];" for k in range(arrays, len(self.arguments))]
         literals: list[float] = []
         for k, eqn in enumerate(self.eqns):
             values = []
             for v in eqn.invars:
                 if isinstance(v, Literal):
-                    values.append(f"number[{len(self.arguments) - arrays + len(literals)}]")
+                    place = len(begin)
+                    begin.append(f"const float z{place} = number[{place}];")
+                    values.append(f"z{place}")
                     literals.append(float(v.val))
                 else:
                     values.append(names[v])
@@ -152,7 +156,7 @@ class Loop:
             names[eqn.outvars[0]] = f"y{k}"
             lines.append(f"const {kind} y{k} = {WRITTEN[eqn.primitive.name].format(*values)};")
         lines += [f"at[{arrays + k}][i] = {names[v]};" for k, v in enumerate(self.results)]
-        return "\n".join(lines), literals
+        return LOOP.format(begin="\n".join(begin), body="\n".join(lines)), literals
 
 
 # Arguments: those of ``loop``; with ``turned`` the first stands there as two factors, whose product it is, and
@@ -187,8 +191,8 @@ def _shapes(*arguments: Any, loop: Loop, turned: Any) -> list[Any]:
 def _lowered(*arguments: Any, loop: Loop, turned: tuple[bool, bool] | None) -> list[Any]:
     if turned is None and len(loop.results) == 1:
         return loop.plain(*arguments)
-    body, literals = loop.written()
-    name, more = compiled_loop(HEAD + LOOP.format(body=body)), turned is not None
+    source, literals = loop.written()
+    name, more = compiled_loop(HEAD + source), turned is not None
     head = [*name, int(more), *(turned or (0, 0))]
     call = jax.ffi.ffi_call("croton_fused", loop.kinds, input_output_aliases={i + more: k for i, k in loop.aliases})
     return list(call(*arguments, *map(np.float32, literals), code=np.array(head, "int32")))

@@ -17,6 +17,12 @@
 
 // Written out, whatever the compiler thinks: what is indexed so lies in registers.
 #define UNROLLED _Pragma("GCC unroll 16")
+// Keeps a vector in its register: else g++ has each multiplication that uses it read it from memory again.
+#if defined(__AVX__)
+#define HELD(vector) asm("" : "+v"(vector))
+#else
+#define HELD(vector)
+#endif
 // Compiled once, not within each of its callers, which would take long.
 #define APART __attribute__((noinline))
 
@@ -230,9 +236,12 @@ APART void put(float* __restrict c, const float* __restrict from, Index count, b
 template <int rows, int vectors, bool turned>
 void tile(Index deep, const float* a, Index lda, Part b, float* c, Index ldc, Index wide, bool add) {
   Lanes sum[rows][vectors] = {};
-  for (Index k = 0; k < deep; k++) {
+  _Pragma("GCC unroll 4") for (Index k = 0; k < deep; k++) {
     Lanes right[vectors];
-    UNROLLED for (int v = 0; v < vectors; v++) right[v] = *(const Lanes*)(b.at + k * b.ld + v * LANES);
+    UNROLLED for (int v = 0; v < vectors; v++) {
+      right[v] = *(const Lanes*)(b.at + k * b.ld + v * LANES);
+      HELD(right[v]);
+    }
     UNROLLED for (int r = 0; r < rows; r++) {
       float x = turned ? a[k * lda + r] : a[r * lda + k];
       UNROLLED for (int v = 0; v < vectors; v++) sum[r][v] += x * right[v];
@@ -383,10 +392,10 @@ Part laid_out(const Right& right, Index m, Index n, Index k, Index deep, Index j
 constexpr Index SOME_ROWS = 192, NEAR = 1 << 16;
 
 // Sums of so many terms are made in parts, of which there are up to SPLIT, where the result is small.
-constexpr Index MANY = 512, SPLIT = 8, SMALL = 1 << 13;
+constexpr Index MANY = 192, SPLIT = 8, SMALL = 1 << 13;
 
 void product(Frame* frame, const Left& left, const Right& right, float* c, Index m, Index n, Index deep) {
-  if (m * n <= SMALL && deep >= 2 * MANY) {
+  if (m * n <= SMALL && deep >= 2 * MANY && (n >= m || deep >= 1024)) {
     const Index parts = min(SPLIT, deep / MANY), size = m * n;
     std::vector<float> others((parts - 1) * size);
     shared(frame, parts, [&](Index part) {
@@ -593,7 +602,7 @@ extern "C" XLA_FFI_Error* croton_rows(Frame* frame) {
   return called(frame, [=] {
     Array from = argument(frame, 0), which = argument(frame, 1), to = result(frame, 0);
     const auto* rows = reinterpret_cast<const int32_t*>(which.at);
-    Index each = which.size ? to.size / which.size : 0, count = min(which.size, pieces(frame, 4.0 * to.size));
+    Index each = which.size ? to.size / which.size : 0, count = min(which.size, pieces(frame, 16.0 * to.size));
     auto row = [&](Index i) { return from.at + max(0, min(rows[min(i, which.size - 1)], from.dims[0] - 1)) * each; };
     shared(frame, count, [&](Index piece) {
       for (Index i = piece * which.size / count; i < (piece + 1) * which.size / count; i++) {
@@ -734,10 +743,8 @@ extern "C" XLA_FFI_Error* croton_fused(Frame* frame) {
         Index row = turn * some, last = min(m, row + some);
         for (Index i = row; deep == 1 && i < last; i++)
           for (Index j = 0; j < n; j++) rows[(i - row) * n + j] = a.at[i] * b.at[j];
-        for (Index i = row; deep > 1 && i < last; i += ROWS)
-          for (Index j = 0; j < n; j += WIDE)
-            tiles(left, i, min(ROWS, last - i), 0, deep, {&parts[j * deep]}, &rows[(i - row) * n + j], n,
-                  min(WIDE, n - j), false);
+        for (Index j = 0; deep > 1 && j < n; j += WIDE)
+          tiles(left, row, last - row, 0, deep, {&parts[j * deep]}, rows + j, n, min(WIDE, n - j), false);
         run(row * n, last * n, rows);
       }
     });

@@ -18,9 +18,10 @@ from croton.native.library import ready, usable, wanted
 from croton.native.loops import looped
 from croton.native.rows import copied, taken
 
-# A product of fewer multiplications is left to XLA, and one with a sum over so few terms, or that is so narrow.
+# A product of fewer multiplications is left to XLA, and so is one that is so narrow, or that sums over so few terms and is
+# not so small that it costs XLA more to begin than to multiply.
 LEAST = 1 << 15
-TERMS, NARROW = 32, 8
+TERMS, NARROW, SMALL = 32, 8, 1 << 17
 # A sum of fewer numbers is left to XLA, and rows of fewer in all.
 SUMMED = 1 << 16
 # The numbers of a right factor that a pass keeps beside it at most.
@@ -88,8 +89,9 @@ class _Product:
 
     def made(self) -> Any:
         (a, first), (b, second) = self.factors
-        large = self.terms >= TERMS and min(self.shape) >= NARROW and prod(self.shape) * self.terms >= LEAST
-        if not large or not usable():
+        work = prod(self.shape) * self.terms
+        fits = min(self.shape) >= NARROW and work >= LEAST and (self.terms >= TERMS or work <= SMALL)
+        if not fits or not usable():
             return lax.dot_general(a, b, (((not first,), (second,)), ((), ())))
         kind = jax.ShapeDtypeStruct(self.shape, np.float32)
         return jax.ffi.ffi_call("croton_product", kind)(a, b, code=np.array([first, second], "int32"))
