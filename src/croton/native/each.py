@@ -190,6 +190,15 @@ class _Node:
     def both(self) -> bool:
         return self.each and self.wide
 
+    @property
+    def plain(self) -> bool:
+        """Whether to compute it again is less work than to keep it, and gives the same bits.
+
+        A product need not: where it is added to something, both may become one operation.
+        """
+        costs = any(name in self.written for name in (*COSTS, "*", "%"))
+        return bool(self.written) and not costs and all(x.plain for x in self.of if x.both and x.written)
+
 
 @dataclass(frozen=True)
 class _End:
@@ -342,23 +351,21 @@ class Each:
 
     def _source(self) -> str:
         """All of it, after noting what later passes need."""
-        for node in self.nodes:
-            for x in node.of:
-                x.kept |= x.both and node.time > x.time + bool(node.fold)
         for x in self.results.values():
             x.kept |= x.both
+        last = max([x.time for x in self.nodes] + [end.what.time for end in self.ends], default=-1)
+        passes = {time: self._passed(time) for time in range(0, last + 1, 2)}
         scores = [self.scores] if self.head else []
         self.kept = [x for x in (*scores, *self.arguments.values(), *self.nodes) if x.both and x.kept]
         self.room = 0
-        begin = [f"const {x.ctype} {x.name} = {_text(x)};" for x in self.nodes if not x.each and not x.wide]
+        begin = [f"const {x.ctype} {x.name} = {_text(x, -1)};" for x in self.nodes if not x.each and not x.wide]
         for x in self.kept:
             begin.append(f"{x.ctype}* const x{x.name} = ({x.ctype}*)(room + {self.room});")
             self.room += WIDE * self.space.features * (2 if x.ctype == "long" else 1)
         before, after, add = self._around(begin)
         body = [*self._loads(), *before]
-        last = max([x.time for x in self.nodes] + [end.what.time for end in self.ends], default=-1)
         for time in range(-1, last + 1):
-            body += self._between(time) if time % 2 else self._through(time)
+            body += self._between(time) if time % 2 else self._through(time, passes[time])
         ends: list[str] = []
         finish: list[str] = []
         for k, end in enumerate(self.ends):
@@ -431,12 +438,23 @@ class Each:
         """What is computed of each example alone."""
         now = [x for x in self.nodes if x.each and not x.wide and x.time == time and not x.fold]
         arrays = [f"{x.ctype} {x.name}[L];" for x in now]
-        lines = [f"{x.name}[l] = {_text(x)};" for x in now]
+        lines = [f"{x.name}[l] = {_text(x, time)};" for x in now]
         return [*arrays, "EACH for (long l = 0; l < L; l++) {", *lines, "}"] if now else []
 
-    def _through(self, time: int) -> list[str]:
+    def _passed(self, time: int) -> list[_Node]:
+        """What a pass computes of each feature of each example, some of it again; notes what it needs to be kept."""
+        done = {x.name for x in self.nodes if x.both and x.time == time}
+        for node in reversed(self.nodes):
+            for x in node.of if node.name in done else ():
+                if x.both and x.time < time:
+                    if _again(x):
+                        done.add(x.name)
+                    else:
+                        x.kept = True
+        return [x for x in self.nodes if x.name in done]
+
+    def _through(self, time: int, now: Sequence[_Node]) -> list[str]:
         """What is computed of each feature of each example, and reduced over the features."""
-        now = [x for x in self.nodes if x.both and x.time == time]
         folds = [x for x in self.nodes if x.fold and x.of[0].time == time]
         sums = [(k, end) for k, end in enumerate(self.ends) if end.what.both and end.what.time == time]
         alone: dict[str, _Node] = {}
@@ -451,10 +469,10 @@ class Each:
             for x in folds
         ]
         lines.append("for (long f = 0; f < F; f++) {")
-        lines += [f"const {x.ctype} {x.name} = {_text(x)};" for x in self.nodes if x.name in alone]
+        lines += [f"const {x.ctype} {x.name} = {_text(x, time)};" for x in self.nodes if x.name in alone]
         lines.append("EACH for (long l = 0; l < L; l++) {")
         for x in now:
-            lines.append(f"const {x.ctype} {x.name} = {_text(x)};")
+            lines.append(f"const {x.ctype} {x.name} = {_text(x, time)};")
             if x.kept:
                 lines.append(f"x{x.name}[f * L + l] = {x.name};")
         lines += [f"{x.name}[l] = {ADDED[x.fold].format(f'{x.name}[l]', _found(x.of[0], time))};" for x in folds]
@@ -526,15 +544,21 @@ def _rows(place: int) -> str:
     return f"for (long l = 0; l < n; l++) rows[l] = (float*)at[{place}] + (first + l) * F;"
 
 
+def _again(x: _Node) -> bool:
+    """Whether later passes compute it again."""
+    return x.plain and not x.kept
+
+
 def _found(x: _Node, time: int) -> str:
     """Where a pass finds it."""
     if x.both:
-        return x.name if x.time == time and x.written else f"x{x.name}[f * L + l]"
+        return x.name if x.written and (x.time == time or _again(x)) else f"x{x.name}[f * L + l]"
     return f"{x.name}[l]" if x.each else x.name
 
 
-def _text(x: _Node) -> str:
-    return x.written.format(*[_found(y, x.time) for y in x.of])
+def _text(x: _Node, time: int) -> str:
+    """It in C, as a pass computes it."""
+    return x.written.format(*[_found(y, time) for y in x.of])
 
 
 def _first(how: str, ctype: str = "float") -> str:

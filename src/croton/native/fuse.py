@@ -8,6 +8,7 @@ it are arguments; a gradient that is a product of matrices is made as it goes, s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from math import prod
 from typing import Any
 
@@ -159,27 +160,28 @@ class Loop:
         return LOOP.format(begin="\n".join(begin), body="\n".join(lines)), literals
 
 
-# Arguments: those of ``loop``; with ``turned`` the first stands there as two factors, whose product it is, and
-# ``turned`` says whether the axes of each have to be exchanged.
+# The two factors of a product of matrices, and whether the axes of each have to be exchanged.
+Factors = tuple[tuple[Any, bool], tuple[Any, bool]]
+Turned = tuple[tuple[bool, bool], ...] | None
+# Arguments: those of ``loop``; with ``turned`` the first is a sum of products, whose factors stand there, and it says
+# of each two whether their axes have to be exchanged.
 fused_loop = Primitive("croton_fused")
 fused_loop.multiple_results = True
 
 
-def with_product(values: Sequence[Any], place: int, factors: Sequence[tuple[Any, bool]], of: Loop) -> list[Any]:
-    """The loop's results on these values, the one at ``place`` being the product of two matrices.
-
-    ``factors``: each matrix, and whether its axes have to be exchanged.
-    """
-    (a, one), (b, other) = factors
+def with_product(values: Sequence[Any], place: int, pairs: Sequence[Factors], of: Loop) -> list[Any]:
+    """The loop's results on these values, the one at ``place`` being the sum of the products of these factors."""
+    factors = [x for pair in pairs for x, _ in pair]
     order = [place, *[k for k in range(len(values)) if k != place]]
     # What the product is made of cannot be written over while it is made.
     room = {
         of.results[k]: of.arguments[i]
         for i, k in of.aliases
-        if i != place and values[i] is not a and values[i] is not b
+        if i != place and all(values[i] is not x for x in factors)
     }
     moved = Loop(of.eqns, [of.arguments[k] for k in order], of.results, room)
-    made: list[Any] = fused_loop.bind(a, b, *[values[k] for k in order[1:]], loop=moved, turned=(one, other))
+    turned = tuple((one, other) for (_, one), (_, other) in pairs)
+    made: list[Any] = fused_loop.bind(*factors, *[values[k] for k in order[1:]], loop=moved, turned=turned)
     return made
 
 
@@ -188,23 +190,24 @@ def _shapes(*arguments: Any, loop: Loop, turned: Any) -> list[Any]:
     return [jax.core.ShapedArray(kind.shape, kind.dtype) for kind in loop.kinds]
 
 
-def _lowered(*arguments: Any, loop: Loop, turned: tuple[bool, bool] | None) -> list[Any]:
+def _lowered(*arguments: Any, loop: Loop, turned: Turned) -> list[Any]:
     if turned is None and len(loop.results) == 1:
         return loop.plain(*arguments)
     source, literals = loop.written()
-    name, more = compiled_loop(HEAD + source), turned is not None
-    head = [*name, int(more), *(turned or (0, 0))]
+    name, pairs = compiled_loop(HEAD + source), turned or ()
+    head, more = [*name, len(pairs), *(x for pair in pairs for x in pair)], max(2 * len(pairs) - 1, 0)
     call = jax.ffi.ffi_call("croton_fused", loop.kinds, input_output_aliases={i + more: k for i, k in loop.aliases})
     return list(call(*arguments, *map(np.float32, literals), code=np.array(head, "int32")))
 
 
-def _by_xla(*arguments: Any, loop: Loop, turned: tuple[bool, bool] | None) -> list[Any]:
+def _by_xla(*arguments: Any, loop: Loop, turned: Turned) -> list[Any]:
     if turned is None:
         return loop.plain(*arguments)
-    a, b, *others = arguments
-    first, second = turned
-    product = jax.lax.dot_general(a, b, (((not first,), (second,)), ((), ())))
-    return loop.plain(product, *others)
+    products = [
+        jax.lax.dot_general(a, b, (((not first,), (second,)), ((), ())))
+        for a, b, (first, second) in zip(arguments[::2], arguments[1::2], turned, strict=False)
+    ]
+    return loop.plain(reduce(jax.lax.add, products), *arguments[2 * len(turned) :])
 
 
 mlir.register_lowering(fused_loop, mlir.lower_fun(_by_xla, multiple_results=True))

@@ -59,19 +59,21 @@ class Head:
     def begin(self, weights: int, room: int, wide: int) -> tuple[list[str], int]:
         """What is there before the first examples, and the end of its room."""
         features = self.weights.aval.shape[1]
-        lines = [f"enum {{ K = {self.terms} }};"]
+        # A row of the weights' gradient is as long as whole registers.
+        lines = [f"enum {{ K = {self.terms}, R = (F + L / 2 - 1) / (L / 2) * (L / 2) }};"]
+        rows = -(-features // wide) * wide
         for name, size, asked in (
             ("hx", self.terms * wide, True),
             ("hback", self.terms * wide, self.back),
-            ("hrows", -(-features // wide) * wide * wide, self.grown),
-            ("hgrown", self.terms * features, self.grown),
+            ("hrows", rows * wide, self.grown),
+            ("hgrown", self.terms * rows, self.grown),
         ):
             if asked:
                 lines.append(f"float* const {name} = room + {room};")
                 room += -(-size // 16) * 16
         lines.append(f"const float* const hw = (float*)at[{weights}];")
         if self.grown:
-            lines.append("memset(hgrown, 0, K * F * sizeof(float));")
+            lines += ["memset(hrows, 0, L * R * sizeof(float));", "memset(hgrown, 0, K * R * sizeof(float));"]
         return lines, room
 
     def before(self, inputs: int, scores: str) -> list[str]:
@@ -92,10 +94,11 @@ class Head:
                 "for (long f = 0; f < F; f += L) {",
                 "float* rows[L]; for (long l = 0; l < n; l++) rows[l] = hrows + f * n + l * L;",
                 f"store(rows, F - f < L ? F - f : L, n, {slope} + f * L); }}",
-                "product(hx, L, false, hrows, hgrown, F, K, n, F, true);",
+                "product(hx, L, false, hrows, hgrown, R, K, n, R, true);",
                 "if (full) {",
-                f"for (long i = 0; i < K * F; i++) sums[{begin} + i] += hgrown[i];",
-                "memset(hgrown, 0, K * F * sizeof(float)); }",
+                "for (long k = 0; k < K; k++) for (long f = 0; f < F; f++)",
+                f"sums[{begin} + k * F + f] += hgrown[k * R + f];",
+                "memset(hgrown, 0, K * R * sizeof(float)); }",
             ]
         return lines
 

@@ -391,11 +391,13 @@ Part laid_out(const Right& right, Index m, Index n, Index k, Index deep, Index j
 // the second cache keeps.
 constexpr Index SOME_ROWS = 192, NEAR = 1 << 16;
 
-// Sums of so many terms are made in parts, of which there are up to SPLIT, where the result is small.
-constexpr Index MANY = 192, SPLIT = 8, SMALL = 1 << 13;
+// Small results are made as up to SPLIT sums of MANY terms or more, where there are most terms, or where both factors are
+// about as large: then a core reads less of them than for its share of the result.
+constexpr Index MANY = 192, MOST_TERMS = 1024, SPLIT = 8, SMALL = 1 << 13;
 
 void product(Frame* frame, const Left& left, const Right& right, float* c, Index m, Index n, Index deep) {
-  if (m * n <= SMALL && deep >= 2 * MANY && (n >= m || deep >= 1024)) {
+  const bool alike = 2 * min(m, n) >= max(m, n);
+  if (m * n <= SMALL && deep >= (alike ? 2 * MANY : MOST_TERMS)) {
     const Index parts = min(SPLIT, deep / MANY), size = m * n;
     std::vector<float> others((parts - 1) * size);
     shared(frame, parts, [&](Index part) {
@@ -686,7 +688,7 @@ void* loop_named(const int32_t* name) {
 
 // The numbers of an array that a thread takes through a loop at a time, where a part of a product waits for them; and
 // how many arrays a loop has at most, as in fuse.py.
-constexpr Index SOME = 4096, MOST = 64;
+constexpr Index SOME = 8192, MOST = 64;
 
 }  // namespace
 
@@ -695,18 +697,18 @@ extern "C" void croton_add_loop(int32_t name, int32_t more, void* loop) {
   loops = new Named{name, more, loop, loops};
 }
 
-// (arrays of one shape, scalars) -> arrays. The code has the two numbers of the loop's name; whether the first argument
-// is a product, which stands there as its two factors; and whether these are turned. Such a product is made some rows
-// at a time, and is never written to memory.
+// (arrays of one shape, scalars) -> arrays. The code has the two numbers of the loop's name; of how many products the
+// first argument is the sum, whose factors stand there; and whether each of these is turned. The sum is made some rows at
+// a time, and is never written to memory.
 extern "C" XLA_FFI_Error* croton_fused(Frame* frame) {
   return called(frame, [=] {
     const int32_t* given = code(frame).at;
     auto loop = reinterpret_cast<Loop>(loop_named(given));
-    const bool product = given[2];
+    const Index products = given[2];
     std::vector<float*> arrays;
     std::vector<float> numbers;
-    if (product) arrays.push_back(nullptr);
-    for (Index i = product ? 2 : 0; i < frame->args.size; i++) {
+    if (products) arrays.push_back(nullptr);
+    for (Index i = 2 * products; i < frame->args.size; i++) {
       Array a = argument(frame, i);
       if (a.rank > 0)
         arrays.push_back(a.at);
@@ -717,34 +719,49 @@ extern "C" XLA_FFI_Error* croton_fused(Frame* frame) {
     const Array to = result(frame, 0);
     auto run = [&](Index first, Index last, float* instead) {
       float* here[MOST];
-      for (size_t i = 0; i < arrays.size(); i++) here[i] = i || !product ? arrays[i] + first : instead;
+      for (size_t i = 0; i < arrays.size(); i++) here[i] = i || !products ? arrays[i] + first : instead;
       loop(last - first, here, numbers.data());
     };
-    if (!product) {
+    if (!products) {
       Index count = pieces(frame, 8.0 * to.size);
       return shared(frame, count, [&](Index i) { run(i * to.size / count, (i + 1) * to.size / count, nullptr); });
     }
-    const Array a = argument(frame, 0), b = argument(frame, 1);
-    const Left left{a.at, a.dims[1], given[3] != 0};
-    const Right right{b.at, b.dims[1], given[4] != 0};
-    const Index m = to.dims[0], n = to.dims[1], deep = a.dims[given[3] ? 0 : 1], wide = (n + WIDE - 1) / WIDE * WIDE;
+    struct Factors {
+      Left left;
+      Right right;
+      Index deep, before;  // terms: its own, and those of the products before
+    };
+    std::vector<Factors> all;
+    Index terms = 0;
+    for (Index i = 0; i < products; i++) {
+      const Array a = argument(frame, 2 * i), b = argument(frame, 2 * i + 1);
+      const bool first = given[3 + 2 * i], second = given[4 + 2 * i];
+      all.push_back({{a.at, a.dims[1], first}, {b.at, b.dims[1], second}, a.dims[first ? 0 : 1], terms});
+      terms += all.back().deep;
+    }
+    const Index m = to.dims[0], n = to.dims[1], wide = (n + WIDE - 1) / WIDE * WIDE;
     const Index some = max(1, SOME / n / ROWS) * ROWS, turns = (m + some - 1) / some;
-    const Index count = min(turns, pieces(frame, double(to.size) * (deep + 8)));
+    const Index count = min(turns, pieces(frame, double(to.size) * (terms + 8)));
     std::atomic<bool> failed{false};
     shared(frame, count, [&](Index piece) {
-      float* parts = kept(deep * wide + some * n);
+      float* parts = kept(terms * wide + some * n);
       if (!parts) {
         failed = true;
         return;
       }
-      float* rows = parts + deep * wide;
-      for (Index j = 0; deep > 1 && j < n; j += WIDE) gather(right, 0, deep, j, min(WIDE, n - j), &parts[j * deep]);
+      float* rows = parts + terms * wide;
+      for (const Factors& f : all)
+        for (Index j = 0; terms > 1 && j < n; j += WIDE)
+          gather(f.right, 0, f.deep, j, min(WIDE, n - j), parts + f.before * wide + j * f.deep);
       for (Index turn = piece * turns / count; turn < (piece + 1) * turns / count; turn++) {
-        Index row = turn * some, last = min(m, row + some);
-        for (Index i = row; deep == 1 && i < last; i++)
-          for (Index j = 0; j < n; j++) rows[(i - row) * n + j] = a.at[i] * b.at[j];
-        for (Index j = 0; deep > 1 && j < n; j += WIDE)
-          tiles(left, row, last - row, 0, deep, {&parts[j * deep]}, rows + j, n, min(WIDE, n - j), false);
+        const Index row = turn * some, last = min(m, row + some);
+        for (Index i = row; terms == 1 && i < last; i++)
+          for (Index j = 0; j < n; j++) rows[(i - row) * n + j] = all[0].left.at[i] * all[0].right.at[j];
+        for (Index j = 0; terms > 1 && j < n; j += WIDE)
+          for (const Factors& f : all) {
+            Part part{parts + f.before * wide + j * f.deep};
+            tiles(f.left, row, last - row, 0, f.deep, part, rows + j, n, min(WIDE, n - j), f.before > 0);
+          }
         run(row * n, last * n, rows);
       }
     });

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from math import prod
 from typing import Any
 
@@ -13,13 +14,13 @@ from jax.extend.core import Literal, jaxpr_as_fun
 
 from croton.native.each import Each, arranged
 from croton.native.equations import Equation, Flat, flat, multiplies, read, turns
-from croton.native.fuse import fused_loop, with_product
+from croton.native.fuse import Factors, fused_loop, with_product
 from croton.native.library import ready, usable, wanted
 from croton.native.loops import looped
 from croton.native.rows import copied, taken
 
-# A product of fewer multiplications is left to XLA, and so is one that is so narrow, or that sums over so few terms and is
-# not so small that it costs XLA more to begin than to multiply.
+# A product of fewer multiplications is left to XLA; so is one that is so narrow, or that sums over so few terms, unless
+# it is so small that XLA takes longer to begin than to multiply.
 LEAST = 1 << 15
 TERMS, NARROW, SMALL = 32, 8, 1 << 17
 # A sum of fewer numbers is left to XLA, and rows of fewer in all.
@@ -78,19 +79,28 @@ class _Turned:
 
 
 class _Product:
-    """A product that has not been made yet: its factors, and whether the axes of each have to be exchanged."""
+    """A sum of products that has not been made yet, most often of one: the factors of each."""
 
-    def __init__(self, factors: Sequence[tuple[Any, bool]]) -> None:
-        (a, first), (b, second) = self.factors = factors
-        self.shape, self.terms = (a.shape[first], b.shape[not second]), a.shape[not first]
+    def __init__(self, pairs: Sequence[Factors]) -> None:
+        self.pairs = pairs
+        (a, first), (b, second) = pairs[0]
+        self.shape: tuple[int, int] = a.shape[first], b.shape[not second]
+        self.terms: list[int] = [a.shape[not first] for (a, first), _ in pairs]
 
     def turned(self) -> _Product:
-        return _Product([(x, not swapped) for x, swapped in reversed(self.factors)])
+        return _Product([((b, not second), (a, not first)) for (a, first), (b, second) in self.pairs])
+
+    def plus(self, other: _Product) -> _Product:
+        return _Product([*self.pairs, *other.pairs])
 
     def made(self) -> Any:
-        (a, first), (b, second) = self.factors
-        work = prod(self.shape) * self.terms
-        fits = min(self.shape) >= NARROW and work >= LEAST and (self.terms >= TERMS or work <= SMALL)
+        one, *more = map(self._made, self.pairs, self.terms)
+        return reduce(lax.add, more, one)
+
+    def _made(self, factors: Factors, terms: int) -> Any:
+        (a, first), (b, second) = factors
+        work = prod(self.shape) * terms
+        fits = min(self.shape) >= NARROW and work >= LEAST and (terms >= TERMS or work <= SMALL)
         if not fits or not usable():
             return lax.dot_general(a, b, (((not first,), (second,)), ((), ())))
         kind = jax.ShapeDtypeStruct(self.shape, np.float32)
@@ -119,19 +129,22 @@ def _run(program: Flat, values: Sequence[Any], whole: bool = False) -> list[Any]
         out: Any = next(iter(eqn.outvars), None)
         use = users.get(out, [])
         if turns(eqn):
-            env[out] = _other_way(given[0], _only(use, _steps))
+            env[out] = _other_way(given[0], _only(use, _takes))
+        elif _adds(eqn) and all(isinstance(x, _Product) for x in given):
+            total = given[0].plus(given[1])
+            env[out] = total if _only(use, _takes) else total.made()
         elif _multiplies(eqn):
             product = _product(eqn, given)
             if out.aval.ndim > 2:
                 env[out] = product.made().reshape(out.aval.shape)
-            elif _only(use, turns) or _only(use, _steps):
+            elif _only(use, _takes):
                 env[out] = product
             else:
                 all_turn = use and all(_is(e, turns) for e in use)
                 env[out] = _Turned(product.turned().made()) if all_turn else product.made()
         elif _steps(eqn) and (place := _product_in(given)) is not None:
             others = [None if k == place else _made(x) for k, x in enumerate(given)]
-            results = with_product(others, place, given[place].factors, eqn.params["loop"])
+            results = with_product(others, place, given[place].pairs, eqn.params["loop"])
             env.update(zip(eqn.outvars, results, strict=True))
         else:
             env.update(zip(eqn.outvars, _other(eqn, [_made(x) for x in given], whole), strict=True))
@@ -156,9 +169,9 @@ def _other_way(x: Any, kept: bool) -> Any:
 def _product_in(given: Sequence[Any]) -> int | None:
     """The place of a product that a loop can make itself, its right factor staying in the cache."""
     for k, x in enumerate(given):
-        if not isinstance(x, _Product) or x.terms * (x.shape[1] + 15) > CACHED:
+        if not isinstance(x, _Product) or sum(x.terms) * (x.shape[1] + 15) > CACHED:
             continue
-        if x.terms >= TERMS or x.terms == 1:  # one term is no work
+        if min(x.terms) >= TERMS or x.terms == [1]:  # one term is no work
             return k
     return None
 
@@ -212,6 +225,16 @@ def _steps(eqn: Any) -> bool:
     return eqn.primitive is fused_loop
 
 
+def _adds(eqn: Any) -> bool:
+    """Whether this is a sum of two arrays of one shape."""
+    return eqn.primitive.name in ("add", "add_any") and eqn.invars[0].aval.shape == eqn.invars[1].aval.shape
+
+
+def _takes(eqn: Any) -> bool:
+    """Whether this may take a product that has not been made yet."""
+    return _steps(eqn) or _adds(eqn) or turns(eqn)
+
+
 def _multiplies(eqn: Any) -> bool:
     """Whether this is a product of matrices, of which some axes may have to be taken as one."""
     if not multiplies(eqn):
@@ -241,4 +264,4 @@ def _product(eqn: Any, given: Sequence[Any]) -> _Product:
         x = _made(x)
         swapped = (axes[0] == 0) == first
         factors.append((x.reshape(prod(x.shape[:-1]), x.shape[-1]) if x.ndim > 2 else x, swapped))
-    return _Product(factors)
+    return _Product([(factors[0], factors[1])])
