@@ -156,6 +156,27 @@ def test_many_examples_are_taken_in_parts():
     same(classified, numbers(9000, 20), numbers(20), np.arange(9000) % 20)
 
 
+def test_what_is_computed_again_is_the_same_to_the_last_bit():
+    # A product and a sum may become one operation, or not: the largest would not be found again.
+    def function(x, scale, bias):
+        product = x * scale
+        y = product + bias
+        one, zero = jnp.float32(1), jnp.float32(0)
+        return jnp.where(y == y.max(1, keepdims=True), one, zero).sum(1), jnp.exp(product).sum(1)
+
+    text, (found, _) = program(function, numbers(700, 33), numbers(33), numbers(33)[::-1].copy())
+    assert "croton_each" in text
+    assert found.min() >= 1
+
+
+def test_cheap_values_are_computed_again_rather_than_kept(monkeypatch):
+    kept = []
+    source = each.Each._source
+    monkeypatch.setattr(each.Each, "_source", lambda self: (source(self), kept.append(len(self.kept)))[0])
+    same(classified, numbers(300, 20), numbers(20), np.arange(300) % 20)
+    assert kept == [3]  # scores, their exponentials, and the gradient
+
+
 def test_results_in_other_shapes_and_other_places():
     def function(x, w):
         p = jax.nn.softmax(x)

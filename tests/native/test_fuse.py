@@ -144,6 +144,45 @@ def test_gradient_is_made_within_the_loop():
     equal(compiled(lowered)((w, v), x, g), (w + velocity, velocity), atol=1e-5)
 
 
+@pytest.mark.parametrize(("m", "n"), [(784, 100), (90, 513)])
+def test_gradient_that_is_a_sum_of_products_is_made_within_the_loop(m, n):
+    # As that of weights which two layers share, one of them turned.
+    rng = np.random.RandomState(0)
+    x, g, y, h = (rng.normal(size=s).astype("float32") for s in ((64, m), (64, n), (40, m), (40, n)))
+    w = rng.normal(size=(m, n)).astype("float32")
+
+    def step(state, x, g, y, h):
+        shared = jax.lax.dot_general(y, h, (((0,), (0,)), ((), ()))).T.T
+        slope = jax.lax.dot_general(g, x, (((0,), (0,)), ((), ()))).T + shared
+        return fused(lambda s, d: (s[0] - 0.1 * d, 0.9 * s[1] + d), state, slope)
+
+    lowered = jax.jit(lambda *a: with_products(step, *a), keep_unused=True).lower((w, w + 1), x, g, y, h)
+    assert ready()
+    text = lowered.as_text()
+    assert "croton_fused" in text and "croton_product" not in text and "dot_general" not in text
+    x, g, y, h = (a.astype("float64") for a in (x, g, y, h))
+    slope = x.T @ g + y.T @ h
+    equal(
+        compiled(lowered)((w, w + 1), *map(np.float32, (x, g, y, h))),
+        (w - 0.1 * slope, 0.9 * (w + 1) + slope),
+        1e-4,
+        1e-4,
+    )
+
+
+def test_sum_of_products_that_a_loop_does_not_take():
+    a, b = NORMAL[:4096].reshape(64, 64), NORMAL[100:4196].reshape(64, 64)
+
+    def step(w, a, b):
+        total = a @ b + b @ a
+        return fused(lambda w, s: (w[0] - s, w[1] + s), w, total * jnp.tanh(total))
+
+    _, found = program(lambda w, a, b: step(w, a, b), (a, b), a, b)
+    x, y = a.astype("float64"), b.astype("float64")
+    slope = (x @ y + y @ x) * np.tanh(x @ y + y @ x)
+    equal(found, (a - slope, b + slope), 1e-4, 1e-4)
+
+
 @given(
     st.integers(60, 200),
     st.integers(40, 300),

@@ -45,12 +45,24 @@ def test_product_of_any_shape(m, n, k, first, second):
 
 
 @pytest.mark.parametrize(
-    ("m", "n", "k"), [(1000, 16, 300), (9, 2000, 1000), (512, 512, 64), (20, 1024, 40), (20, 50, 6400), (300, 500, 300)]
+    ("m", "n", "k"),
+    [
+        *[(1000, 16, 300), (9, 2000, 1000), (512, 512, 64), (20, 1024, 40), (20, 50, 6400), (300, 500, 300)],
+        *[(64, 100, 784), (600, 10, 784), (10, 600, 784)],
+    ],
 )
 def test_product_in_many_pieces(m, n, k):
     a, b = matrices((m, k), (k, n))
     text, found = program(lambda a, b: a @ b, a, b)
     assert "croton_product" in text
+    close(found, np.dot(*double(a, b)))
+
+
+@pytest.mark.parametrize(("m", "n", "k", "ours"), [(64, 100, 10, True), (64, 10, 10, False), (6400, 100, 10, False)])
+def test_product_of_few_terms_is_made_where_it_is_small(m, n, k, ours):
+    a, b = matrices((m, k), (k, n))
+    text, found = program(lambda a, b: a @ b, a, b)
+    assert ("croton_product" in text) == ours
     close(found, np.dot(*double(a, b)))
 
 
