@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -190,7 +191,7 @@ class _Node:
     def both(self) -> bool:
         return self.each and self.wide
 
-    @property
+    @cached_property
     def plain(self) -> bool:
         """Whether to compute it again is less work than to keep it, and gives the same bits.
 

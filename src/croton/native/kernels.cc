@@ -391,14 +391,14 @@ Part laid_out(const Right& right, Index m, Index n, Index k, Index deep, Index j
 // the second cache keeps.
 constexpr Index SOME_ROWS = 192, NEAR = 1 << 16;
 
-// Small results are made as up to SPLIT sums of MANY terms or more, where there are most terms, or where both factors are
-// about as large: then a core reads less of them than for its share of the result.
-constexpr Index MANY = 192, MOST_TERMS = 1024, SPLIT = 8, SMALL = 1 << 13;
+// Small results are made as up to SPLIT sums of at least SOME_TERMS: where there are MANY, or both factors are about as
+// large, so that a core reads less of them than for a part of the result.
+constexpr Index SOME_TERMS = 192, MANY = 1024, SPLIT = 8, SMALL = 1 << 13;
 
 void product(Frame* frame, const Left& left, const Right& right, float* c, Index m, Index n, Index deep) {
   const bool alike = 2 * min(m, n) >= max(m, n);
-  if (m * n <= SMALL && deep >= (alike ? 2 * MANY : MOST_TERMS)) {
-    const Index parts = min(SPLIT, deep / MANY), size = m * n;
+  if (m * n <= SMALL && deep >= (alike ? 2 * SOME_TERMS : MANY)) {
+    const Index parts = min(SPLIT, deep / SOME_TERMS), size = m * n;
     std::vector<float> others((parts - 1) * size);
     shared(frame, parts, [&](Index part) {
       alignas(64) float room[DEEP * WIDE];
