@@ -175,9 +175,7 @@ def with_product(values: Sequence[Any], place: int, pairs: Sequence[Factors], of
     order = [place, *[k for k in range(len(values)) if k != place]]
     # What the product is made of cannot be written over while it is made.
     room = {
-        of.results[k]: of.arguments[i]
-        for i, k in of.aliases
-        if i != place and all(values[i] is not x for x in factors)
+        of.results[k]: of.arguments[i] for i, k in of.aliases if i != place and all(values[i] is not x for x in factors)
     }
     moved = Loop(of.eqns, [of.arguments[k] for k in order], of.results, room)
     turned = tuple((one, other) for (_, one), (_, other) in pairs)
