@@ -755,8 +755,11 @@ extern "C" XLA_FFI_Error* croton_fused(Frame* frame) {
           gather(f.right, 0, f.deep, j, min(WIDE, n - j), parts + f.before * wide + j * f.deep);
       for (Index turn = piece * turns / count; turn < (piece + 1) * turns / count; turn++) {
         const Index row = turn * some, last = min(m, row + some);
-        for (Index i = row; terms == 1 && i < last; i++)
-          for (Index j = 0; j < n; j++) rows[(i - row) * n + j] = all[0].left.at[i] * all[0].right.at[j];
+        for (Index i = row; terms == 1 && i < last; i++) {
+          const float one = all[0].left.at[i], *others = all[0].right.at;
+          float* __restrict to = rows + (i - row) * n;
+          for (Index j = 0; j < n; j++) to[j] = one * others[j];
+        }
         for (Index j = 0; terms > 1 && j < n; j += WIDE)
           for (const Factors& f : all) {
             Part part{parts + f.before * wide + j * f.deep};
