@@ -29,7 +29,8 @@ def made():
     )
     cost = T.sqr(h).mean() + T.abs_(h[-1]).sum()
     slopes = T.grad(cost, params)
-    f = croton.function([x], [cost, h], updates=[(p, p - 0.1 * g) for p, g in zip(params, slopes, strict=True)])
+    # Larger steps down the sum of |h| would make more of the last bit than any kernel does.
+    f = croton.function([x], [cost, h], updates=[(p, p - 0.01 * g) for p, g in zip(params, slopes, strict=True)])
     return f, params
 
 
@@ -57,8 +58,7 @@ def test_large_loops_are_kernels(monkeypatch):
     g, expected = results()
     assert "croton" not in text(g, X)
     for one, other in zip(found, expected, strict=True):
-        # Steps down |h| make more of the last bit: from the same in double precision either is up to 1.5e-5 away.
-        np.testing.assert_allclose(one, other, rtol=2e-5, atol=5e-5)
+        np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-6)
 
 
 def test_small_loops_are_left_to_xla_and_traced_once():

@@ -65,7 +65,7 @@ def fused(function: Callable[..., Any], state: Any, *others: Any) -> Any:
                 eqn.run(env)
         else:
             given = [env[v] for v in made.arguments]
-            results = fused_loop.bind(*given, loop=made, turned=None)
+            results = fused_loop.bind(*given, loop=made, turned=())
             env.update(zip(made.results, results, strict=True))
     return jax.tree.unflatten(jax.tree.structure(shape), [read(v, env) for v in program.outvars])
 
@@ -162,9 +162,9 @@ class Loop:
 
 # The two factors of a product of matrices, and whether the axes of each have to be exchanged.
 Factors = tuple[tuple[Any, bool], tuple[Any, bool]]
-Turned = tuple[tuple[bool, bool], ...] | None
-# Arguments: those of ``loop``; with ``turned`` the first is a sum of products, whose factors stand there, and it says
-# of each two whether their axes have to be exchanged.
+Turned = tuple[tuple[bool, bool], ...]
+# Arguments: those of ``loop``. If there is something in ``turned``, the first is a sum of products, whose factors stand
+# there: of each two it says whether their axes have to be exchanged.
 fused_loop = Primitive("croton_fused")
 fused_loop.multiple_results = True
 
@@ -189,17 +189,17 @@ def _shapes(*arguments: Any, loop: Loop, turned: Any) -> list[Any]:
 
 
 def _lowered(*arguments: Any, loop: Loop, turned: Turned) -> list[Any]:
-    if turned is None and len(loop.results) == 1:
+    if not turned and len(loop.results) == 1:
         return loop.plain(*arguments)
     source, literals = loop.written()
-    name, pairs = compiled_loop(HEAD + source), turned or ()
-    head, more = [*name, len(pairs), *(x for pair in pairs for x in pair)], max(2 * len(pairs) - 1, 0)
+    head = [*compiled_loop(HEAD + source), len(turned), *(x for pair in turned for x in pair)]
+    more = max(2 * len(turned) - 1, 0)
     call = jax.ffi.ffi_call("croton_fused", loop.kinds, input_output_aliases={i + more: k for i, k in loop.aliases})
     return list(call(*arguments, *map(np.float32, literals), code=np.array(head, "int32")))
 
 
 def _by_xla(*arguments: Any, loop: Loop, turned: Turned) -> list[Any]:
-    if turned is None:
+    if not turned:
         return loop.plain(*arguments)
     products = [
         jax.lax.dot_general(a, b, (((not first,), (second,)), ((), ())))
