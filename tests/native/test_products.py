@@ -58,6 +58,16 @@ def test_product_in_many_pieces(m, n, k):
     close(found, np.dot(*double(a, b)))
 
 
+@given(st.integers(8, 700), st.integers(8, 700), st.booleans(), st.booleans())
+def test_a_row_times_a_matrix(n, k, first, second):
+    a, b = matrices((k, 1) if first else (1, k), (n, k) if second else (k, n))
+    over = (((0 if first else 1,), (1 if second else 0,)), ((), ()))
+    text, found = program(lambda a, b: lax.dot_general(a, b, over), a, b)
+    assert ("croton_product" in text) == (n * k >= 1 << 15 and b.shape[0] >= 32)
+    x, y = double(a, b)
+    close(found, (x.T if first else x) @ (y.T if second else y))
+
+
 @pytest.mark.parametrize(("m", "n", "k", "ours"), [(64, 100, 10, True), (64, 10, 10, False), (6400, 100, 10, False)])
 def test_product_of_few_terms_is_made_where_it_is_small(m, n, k, ours):
     a, b = matrices((m, k), (k, n))

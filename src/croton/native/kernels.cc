@@ -395,7 +395,49 @@ constexpr Index SOME_ROWS = 192, NEAR = 1 << 16;
 // large, so that a core reads less of them than for a part of the result.
 constexpr Index SOME_TERMS = 192, MANY = 1024, SPLIT = 8, SMALL = 1 << 13;
 
+// A matrix that is multiplied by a row, and one whose gradient is a product of one term, is divided by its rows into so
+// many parts in both cases: a core reads what it has written itself, which nobody else needs.
+constexpr Index ROW_PARTS = 8;
+
+// sum = a[0] * (row 0 of b) + a[1] * (row 1 of b) + ...
+APART void sum_of_rows(const float* a, const float* b, Index ld, Index rows, float* __restrict sum, Index n) {
+  for (; rows >= 4; rows -= 4, a += 4, b += 4 * ld)
+    for (Index j = 0; j < n; j++) sum[j] += (a[0] * b[j] + a[1] * b[ld + j]) + (a[2] * b[2 * ld + j] + a[3] * b[3 * ld + j]);
+  for (; rows > 0; rows--, a++, b += ld)
+    for (Index j = 0; j < n; j++) sum[j] += a[0] * b[j];
+}
+
+APART float dot(const float* a, const float* b, Index count) {
+  Lanes sum[4] = {};
+  Index k = 0;
+  for (; k + 4 * LANES <= count; k += 4 * LANES)
+    UNROLLED for (Index v = 0; v < 4; v++) sum[v] += *(const Lanes*)(a + k + v * LANES) * *(const Lanes*)(b + k + v * LANES);
+  for (; k + LANES <= count; k += LANES) sum[0] += *(const Lanes*)(a + k) * *(const Lanes*)(b + k);
+  const Lanes all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+  float total = 0;
+  for (; k < count; k++) total += a[k] * b[k];
+  UNROLLED for (Index i = 0; i < LANES; i++) total += all[i];
+  return total;
+}
+
+void row_product(Frame* frame, const float* a, const Right& b, float* c, Index n, Index deep) {
+  const Index rows = b.turned ? n : deep, room = (n + 31) / 16 * 16;
+  std::vector<float> sums(b.turned ? 0 : ROW_PARTS * room);
+  shared(frame, ROW_PARTS, [&](Index part) {
+    const Index first = part * rows / ROW_PARTS, last = (part + 1) * rows / ROW_PARTS;
+    if (b.turned)
+      for (Index j = first; j < last; j++) c[j] = dot(a, b.at + j * b.ld, deep);
+    else
+      sum_of_rows(a + first, b.at + first * b.ld, b.ld, last - first, sums.data() + part * room, n);
+  });
+  if (b.turned) return;
+  memcpy(c, sums.data(), n * sizeof(float));
+  for (Index part = 1; part < ROW_PARTS; part++)
+    for (Index j = 0; j < n; j++) c[j] += sums[part * room + j];
+}
+
 void product(Frame* frame, const Left& left, const Right& right, float* c, Index m, Index n, Index deep) {
+  if (m == 1) return row_product(frame, left.at, right, c, n, deep);
   const bool alike = 2 * min(m, n) >= max(m, n);
   if (m * n <= SMALL && deep >= (alike ? 2 * SOME_TERMS : MANY)) {
     const Index parts = min(SPLIT, deep / SOME_TERMS), size = m * n;
@@ -740,8 +782,8 @@ extern "C" XLA_FFI_Error* croton_fused(Frame* frame) {
       terms += all.back().deep;
     }
     const Index m = to.dims[0], n = to.dims[1], wide = (n + WIDE - 1) / WIDE * WIDE;
-    const Index some = max(1, SOME / n / ROWS) * ROWS, turns = (m + some - 1) / some;
-    const Index count = min(turns, pieces(frame, double(to.size) * (terms + 8)));
+    const Index some = max(1, SOME / n / ROWS) * ROWS, step = terms == 1 ? 1 : some, steps = (m + step - 1) / step;
+    const Index count = min(steps, terms == 1 ? ROW_PARTS : pieces(frame, double(to.size) * (terms + 8)));
     std::atomic<bool> failed{false};
     shared(frame, count, [&](Index piece) {
       float* parts = kept(terms * wide + some * n);
@@ -753,8 +795,9 @@ extern "C" XLA_FFI_Error* croton_fused(Frame* frame) {
       for (const Factors& f : all)
         for (Index j = 0; terms > 1 && j < n; j += WIDE)
           gather(f.right, 0, f.deep, j, min(WIDE, n - j), parts + f.before * wide + j * f.deep);
-      for (Index turn = piece * turns / count; turn < (piece + 1) * turns / count; turn++) {
-        const Index row = turn * some, last = min(m, row + some);
+      const Index end = min(m, (piece + 1) * steps / count * step);
+      for (Index row = piece * steps / count * step, last; row < end; row = last) {
+        last = min(end, row + some);
         for (Index i = row; terms == 1 && i < last; i++) {
           const float one = all[0].left.at[i], *others = all[0].right.at;
           float* __restrict to = rows + (i - row) * n;

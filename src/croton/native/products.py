@@ -100,8 +100,11 @@ class _Product:
     def _made(self, factors: Factors, terms: int) -> Any:
         (a, first), (b, second) = factors
         work = prod(self.shape) * terms
-        fits = min(self.shape) >= NARROW and work >= LEAST and (terms >= TERMS or work <= SMALL)
-        if not fits or not usable():
+        if self.shape[0] == 1:  # a row: b is divided by its rows
+            fits = min(b.shape) >= NARROW and b.shape[0] >= TERMS
+        else:
+            fits = min(self.shape) >= NARROW and (terms >= TERMS or work <= SMALL)
+        if not (fits and work >= LEAST and usable()):
             return lax.dot_general(a, b, (((not first,), (second,)), ((), ())))
         kind = jax.ShapeDtypeStruct(self.shape, np.float32)
         return jax.ffi.ffi_call("croton_product", kind)(a, b, code=np.array([first, second], "int32"))
