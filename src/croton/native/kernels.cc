@@ -391,12 +391,11 @@ Part laid_out(const Right& right, Index m, Index n, Index k, Index deep, Index j
 // the second cache keeps.
 constexpr Index SOME_ROWS = 192, NEAR = 1 << 16;
 
-// Small results are made as up to SPLIT sums of at least SOME_TERMS: where there are MANY, or both factors are about as
-// large, so that a core reads less of them than for a part of the result.
+// Small results of MANY terms are made as up to SPLIT sums of at least SOME_TERMS. So are those of FEW rows and a matrix
+// that is larger: it is divided by its rows then, as it is where its update is made, and a core reads what it has written.
 constexpr Index SOME_TERMS = 192, MANY = 1024, SPLIT = 8, SMALL = 1 << 13;
 
-// A matrix that is multiplied by a row, and one whose gradient is a product of one term, is divided by its rows into so
-// many parts in both cases: a core reads what it has written itself, which nobody else needs.
+// A matrix that a row is multiplied by is divided into so many parts; and so is one whose gradient is of one example.
 constexpr Index ROW_PARTS = 8;
 
 // sum = a[0] * (row 0 of b) + a[1] * (row 1 of b) + ...
@@ -438,8 +437,8 @@ void row_product(Frame* frame, const float* a, const Right& b, float* c, Index n
 
 void product(Frame* frame, const Left& left, const Right& right, float* c, Index m, Index n, Index deep) {
   if (m == 1) return row_product(frame, left.at, right, c, n, deep);
-  const bool alike = 2 * min(m, n) >= max(m, n);
-  if (m * n <= SMALL && deep >= (alike ? 2 * SOME_TERMS : MANY)) {
+  const bool small = m * n <= SMALL, few = m <= FEW && !left.turned && !right.turned && (small || 16 * m <= deep);
+  if ((few && deep >= 2 * SOME_TERMS) || (small && deep >= MANY)) {
     const Index parts = min(SPLIT, deep / SOME_TERMS), size = m * n;
     std::vector<float> others((parts - 1) * size);
     shared(frame, parts, [&](Index part) {

@@ -174,7 +174,7 @@ def _product_in(given: Sequence[Any]) -> int | None:
     for k, x in enumerate(given):
         if not isinstance(x, _Product) or sum(x.terms) * (x.shape[1] + 15) > CACHED:
             continue
-        if min(x.terms) >= TERMS or x.terms == [1]:  # one term is no work
+        if min(x.terms) >= NARROW or x.terms == [1]:  # one term is no work
             return k
     return None
 
