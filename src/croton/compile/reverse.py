@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
 # The derivative of a costly op as a formula of its own value.
 SLOPES: dict[str, Callable[[Any], Any]] = {
-    "tanh": lambda y: 1 - y * y,
+    "tanh": lambda y: lax.sub(y.dtype.type(1), lax.mul(y, y)),
     "exp": lambda y: y,
-    "sigmoid": lambda y: y * (1 - y),
+    "sigmoid": lambda y: lax.mul(y, lax.sub(y.dtype.type(1), y)),
     "ultra_fast_sigmoid": lambda y: y * (1 - y),
     "hard_sigmoid": lambda y: y * (1 - y),
     "softplus": lambda y: -jnp.expm1(-y),
@@ -83,7 +83,7 @@ def _known(slope: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
     @known.defjvp
     def _(primals: Any, tangents: Any) -> Any:
         (y, _), (_, t) = primals, tangents
-        return y, slope(y) * t
+        return y, lax.mul(slope(y), t)
 
     return known
 

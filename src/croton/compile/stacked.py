@@ -21,7 +21,7 @@ def row(stack: Any, t: Any) -> Any:
 def with_row(stack: Any, t: Any, value: Any, first: int = 0) -> Any:
     """``stack`` with ``value`` for step ``t``, in the columns from the ``first`` on."""
     at = (t, *[0] * (value.ndim - 1), first) if value.ndim else (t,)
-    return lax.dynamic_update_slice(stack, value[None], at, allow_negative_indices=False)
+    return lax.dynamic_update_slice(stack, lax.expand_dims(value, (0,)), at, allow_negative_indices=False)
 
 
 class Beside:

@@ -15,6 +15,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from croton.graph.core import Apply, Op, Type, Variable
 from croton.settings import config
+from croton.tensor import direct
 from croton.tensor.basic import TensorOp, as_tensor_variable, cast, module_for
 from croton.tensor.types import TensorType, broadcast_shapes, upcast
 
@@ -83,16 +84,21 @@ def _part(dtype: str) -> tuple[list[str], str]:
 # --- meanings that are more than one call ---
 
 
+def _where(xp: Any) -> Callable[..., Any]:
+    return np.where if xp is np else direct.where
+
+
 def _first_largest(xp: Any, x: Any, y: Any) -> Any:
-    return xp.where((x >= y) | (x != x), x, y)
+    return _where(xp)((x >= y) | (x != x), x, y)
 
 
 def _first_smallest(xp: Any, x: Any, y: Any) -> Any:
-    return xp.where((x <= y) | (x != x), x, y)
+    return _where(xp)((x <= y) | (x != x), x, y)
 
 
 def _clip(xp: Any, x: Any, low: Any, high: Any) -> Any:
-    return xp.where(x < low, low, xp.where(x > high, high, x))
+    where = _where(xp)
+    return where(x < low, low, where(x > high, high, x))
 
 
 def _away_from_zero(xp: Any, x: Any) -> Any:
@@ -244,7 +250,7 @@ _ROWS = [
         True,
     ),
     Row("clip", 3, _same, _clip, "x, but at least low and at most high; derivative 1 at both bounds", True),
-    Row("switch", 3, _choice, lambda xp, c, x, y: xp.where(c, x, y), "x where the condition holds, else y", True),
+    Row("switch", 3, _choice, lambda xp, c, x, y: _where(xp)(c, x, y), "x where the condition holds, else y", True),
     Row("identity", 1, _same, lambda xp, x: x, "x", True),
     Row("neg", 1, _signed, lambda xp, x: -x, "-x", True),
     Row("abs_", 1, _part, _absolute, "the absolute value of x; derivative 0 at 0", True),
@@ -391,7 +397,8 @@ class Elemwise(TensorOp):
         if xp is np:
             with np.errstate(all="ignore"):
                 return np.asarray(row.meaning(np, *values), self._dtype(node))
-        return row.meaning(xp, *values)
+        made = direct.elementwise(self.name, values)
+        return row.meaning(xp, *values) if made is None else made
 
     def checked(self, node: Apply) -> Sequence[Variable]:
         """The inputs that are looked at while the program runs: the divisors of integers."""

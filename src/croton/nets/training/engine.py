@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.extend.core import Literal
 from jax.sharding import Mesh
 
 from croton.compile import function
@@ -23,6 +24,7 @@ from croton.devices import at_home, divided, dividing, everywhere, held_whole, m
 from croton.graph.core import SharedVariable, Variable
 from croton.graph.walk import toposort
 from croton.loop.op import Scan
+from croton.native.equations import flat
 from croton.native.fuse import fused
 from croton.native.library import early, loaded, ready, wanted
 from croton.native.products import LoopLeft, with_products
@@ -220,8 +222,7 @@ class Pass:
             known = zip(self._states, _values(self._states), strict=True)
             states = [to_device(np.zeros(s.shape, s.dtype)) if v in self.carried else s for v, s in known]
             if optimizer is None and self.optimizer is not None:
-                # As one program: each operation by itself would be compiled by itself.
-                optimizer = compiled(jax.jit(self.optimizer.init, keep_unused=True).lower(params))(params)
+                optimizer = first_state(self.optimizer, params)
             sums = to_device(np.zeros(1 + len(self.values)))
             return Carry(params, optimizer, states, sums, to_device(np.array(-1, "int32")))
 
@@ -346,6 +347,23 @@ class Pass:
             store([v.container for v in (*self.params, *self._states)], before)
             raise
         return carry
+
+
+def first_state(optimizer: Any, params: Sequence[Any]) -> Any:
+    """The optimizer's state before the first step.
+
+    Where it is full of numbers that are known beforehand, as it is for most, nothing is compiled for it.
+    """
+    closed, shape = jax.make_jaxpr(optimizer.init, return_shape=True)(params)
+    program = flat(closed)
+    full: dict[Any, Any] = {e.outvars[0]: e.invars[0] for e in program.eqns if e.primitive.name == "broadcast_in_dim"}
+    numbers: list[Any] = [v if isinstance(v, Literal) else full.get(v) for v in program.outvars]
+    if not all(isinstance(n, Literal) for n in numbers):
+        # As one program: each operation by itself would be compiled by itself.
+        return compiled(jax.jit(optimizer.init, keep_unused=True).lower(params))(params)
+    kinds, form = jax.tree.flatten(shape)
+    values = [to_device(np.full(k.shape, n.val, k.dtype)) for k, n in zip(kinds, numbers, strict=True)]
+    return jax.tree.unflatten(form, values)
 
 
 def _places(shared: Sequence[Any], lists: Sequence[Sequence[Any]]) -> list[tuple[int, int]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from croton.graph.core import Apply, Type, Variable
 from croton.tensor.basic import TensorOp, as_tensor_variable, cast
@@ -50,14 +51,15 @@ def _hard(x: Any) -> Any:
 @jax.custom_jvp
 def logistic(x: Any) -> Any:
     """1 / (1 + exp(-x)), accurate far below 0 too, as XLA's own by tanh is not."""
-    return 1 / (1 + jnp.exp(-x))
+    one = x.dtype.type(1)
+    return lax.div(one, lax.add(one, lax.exp(lax.neg(x))))
 
 
 @logistic.defjvp
 def _(primals: Any, tangents: Any) -> Any:
     (x,), (t,) = primals, tangents
     # Not s (1 - s), in which 1 - s has lost its digits where s is near 1.
-    return logistic(x), t * (logistic(x) * logistic(-x))
+    return logistic(x), lax.mul(t, lax.mul(logistic(x), logistic(lax.neg(x))))
 
 
 @jax.custom_jvp

@@ -8,8 +8,10 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from croton.graph.core import Apply, Type, Variable
+from croton.tensor import direct
 from croton.tensor.basic import TensorOp, as_tensor_variable, cast, constant
 from croton.tensor.elemwise import xlogy0
 from croton.tensor.nnet.softmax import checked_labels, logsoftmax, softmax
@@ -124,7 +126,7 @@ class PickColumn(LabelOp):
 
     def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
         x, labels = jnp.asarray(values[0]), values[1]
-        return jnp.where(_chosen(context, node, x, labels), x, 0).sum(axis=1)
+        return lax.reduce_sum(direct.where(_chosen(context, node, x, labels), x, 0), (1,))
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 
 from croton.graph.core import Apply, Type, Variable
 from croton.tensor.basic import TensorOp, as_tensor_variable, cast
@@ -17,6 +20,37 @@ from croton.tensor.linalg import batched_dot, dot, tensordot
 from croton.tensor.shape import kind, reshape
 from croton.tensor.types import TensorType
 from croton.tensor.variable import TensorVariable
+
+# As jax.nn.softmax and log_softmax, by the primitives that they come to (croton.tensor.direct says why).
+
+
+def _kept(reduced: Any, axis: int) -> Any:
+    return lax.expand_dims(reduced, (axis % (reduced.ndim + 1),))
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _softmax(x: Any, axis: int) -> Any:
+    if x.dtype not in (np.float32, np.float64):
+        return jax.nn.softmax(x, axis)
+    axis %= x.ndim
+    powers = lax.exp(lax.sub(x, _kept(lax.reduce_max(x, (axis,)), axis)))
+    return lax.div(powers, _kept(lax.reduce_sum(powers, (axis,)), axis))
+
+
+@_softmax.defjvp
+def _(axis: int, primals: Any, tangents: Any) -> Any:
+    (x,), (t,) = primals, tangents
+    y = _softmax(x, axis)
+    along = lax.mul(y, t)
+    return y, lax.mul(y, lax.sub(t, _kept(lax.reduce_sum(along, (axis % x.ndim,)), axis)))
+
+
+def _log_softmax(x: Any, axis: int) -> Any:
+    if x.dtype not in (np.float32, np.float64):
+        return jax.nn.log_softmax(x, axis)
+    axis %= x.ndim
+    shifted = lax.sub(x, lax.stop_gradient(_kept(lax.reduce_max(x, (axis,)), axis)))
+    return lax.sub(shifted, lax.log(_kept(lax.reduce_sum(lax.exp(shifted), (axis,)), axis)))
 
 
 @dataclass(frozen=True)
@@ -29,7 +63,7 @@ class Softmax(TensorOp):
         return [kind(x)]
 
     def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
-        return jax.nn.softmax(jnp.asarray(values[0]), axis=self.axis)
+        return _softmax(jnp.asarray(values[0]), self.axis)
 
     def __str__(self) -> str:
         return "Softmax"
@@ -45,7 +79,7 @@ class LogSoftmax(TensorOp):
         return [kind(x)]
 
     def lower(self, context: Any, node: Apply, values: Sequence[Any]) -> Any:
-        return jax.nn.log_softmax(jnp.asarray(values[0]), axis=self.axis)
+        return _log_softmax(jnp.asarray(values[0]), self.axis)
 
     def __str__(self) -> str:
         return "LogSoftmax"
