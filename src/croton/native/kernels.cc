@@ -638,6 +638,102 @@ extern "C" XLA_FFI_Error* croton_filters(Frame* frame) {
   });
 }
 
+// --- maxima of windows of 2 x 2 ---
+
+namespace {
+
+// NaN where either is.
+template <class Number>
+inline Number larger(Number a, Number b) {
+  const Number most = a > b ? a : b;
+  return a != a ? a : most;
+}
+
+inline Eight& eight(float* at) { return *(Eight*)at; }
+inline const Eight& eight(const float* at) { return *(const Eight*)at; }
+
+// run(0), run(8), ...: eight columns each, the last so many from the end.
+template <class Run>
+inline void columns(Index wide, Run run) {
+  for (Index c = 0; c + 8 < wide; c += 8) run(c);
+  run(wide - 8);
+}
+
+// z: the largest of each window of an image; those of columns go through room.
+APART void largest(const float* x, Index rows, Index wide, float* __restrict room, float* __restrict z) {
+  for (Index i = 0; i < rows / 2; i++, x += 2 * wide)
+    columns(wide, [&](Index c) { eight(room + i * wide + c) = larger(eight(x + c), eight(x + wide + c)); });
+  for (Index j = 0; j < rows * wide / 4; j++) z[j] = larger(room[2 * j], room[2 * j + 1]);
+}
+
+APART void doubled(const float* z, Index count, float* __restrict to) {
+  for (Index j = 0; j < count; j++) to[2 * j] = to[2 * j + 1] = z[j];
+}
+
+// d: where x is the largest of its window, the window's g, divided by how many are; else 0.
+APART void shares(const float* x, const float* g, Index rows, Index wide, float* __restrict room, float* d) {
+  const Index half = rows * wide / 2;
+  float *best = room, *equal = room + half, *z = equal + half;
+  largest(x, rows, wide, equal, z);
+  doubled(z, half / 2, best);
+  const Eight one = Eight{} + 1;
+  for (Index i = 0; i < rows / 2; i++)
+    columns(wide, [&](Index c) {
+      const Eight most = eight(best + i * wide + c);
+      const float* at = x + 2 * i * wide + c;
+      eight(equal + i * wide + c) = (eight(at) == most ? one : Eight{}) + (eight(at + wide) == most ? one : Eight{});
+    });
+  for (Index j = 0; j < half / 2; j++) {
+    const float count = equal[2 * j] + equal[2 * j + 1];
+    z[j] = g[j] / (count > 1 ? count : 1);
+  }
+  doubled(z, half / 2, equal);
+  for (Index i = 0; i < rows; i++)
+    columns(wide, [&](Index c) {
+      const Index at = i * wide + c, of = i / 2 * wide + c;
+      eight(d + at) = eight(x + at) == eight(best + of) ? eight(equal + of) : Eight{};
+    });
+}
+
+// run(number of an image, room for as many numbers and half as many), on all cores.
+template <class Run>
+void each_image(Frame* frame, const Array& x, Run run) {
+  const Index size = x.dims[x.rank - 2] * x.dims[x.rank - 1], images = x.size / size;
+  const Index count = min(images, pieces(frame, 8.0 * x.size));
+  std::atomic<bool> failed{false};
+  shared(frame, count, [&](Index piece) {
+    float* room = kept(3 * size / 2);
+    if (!room) {
+      failed = true;
+      return;
+    }
+    for (Index i = piece * images / count; i < (piece + 1) * images / count; i++) run(i, room);
+  });
+  if (failed) throw std::bad_alloc();
+}
+
+}  // namespace
+
+// (images of even lengths, of at least 8 columns) -> the largest of each window; they do not overlap
+extern "C" XLA_FFI_Error* croton_largest(Frame* frame) {
+  return called(frame, [=] {
+    const Array x = argument(frame, 0), z = result(frame, 0);
+    const Index rows = x.dims[x.rank - 2], wide = x.dims[x.rank - 1], size = rows * wide;
+    each_image(frame, x, [&](Index i, float* room) { largest(x.at + i * size, rows, wide, room, z.at + i * size / 4); });
+  });
+}
+
+// (images, the windows' gradient) -> the images' gradient
+extern "C" XLA_FFI_Error* croton_shares(Frame* frame) {
+  return called(frame, [=] {
+    const Array x = argument(frame, 0), g = argument(frame, 1), d = result(frame, 0);
+    const Index rows = x.dims[x.rank - 2], wide = x.dims[x.rank - 1], size = rows * wide;
+    each_image(frame, x, [&](Index i, float* room) {
+      shares(x.at + i * size, g.at + i * size / 4, rows, wide, room, d.at + i * size);
+    });
+  });
+}
+
 // --- rows ---
 
 // (array, int32 numbers of rows) -> these rows; a number that is none of the array's stands for the nearest, as in XLA

@@ -23,7 +23,7 @@ log = logging.getLogger("croton")
 
 KERNELS = (
     *("croton_product", "croton_maps", "croton_images", "croton_filters"),
-    *("croton_rows", "croton_sums", "croton_fused", "croton_scan", "croton_each"),
+    *("croton_largest", "croton_shares", "croton_rows", "croton_sums", "croton_fused", "croton_scan", "croton_each"),
 )
 
 # The loops that are there, the names of those that are not there yet, by their sources; and whether one cannot be made.

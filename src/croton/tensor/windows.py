@@ -9,7 +9,7 @@ every window that it lies in at a fixed distance in blocks: so it is one element
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from itertools import product
 from math import prod
@@ -19,9 +19,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+from croton.native.library import usable
 
 # Windows of more cells are folded axis by axis.
 MANY_CELLS = 64
+# Arrays of fewer cells are left to XLA.
+LEAST = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -156,28 +162,116 @@ def _gather(t: Any, spans: Spans, masks: Sequence[Any]) -> Any:
     return total
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(1,))
+# --- the maximum, and its derivative: primitives, so that a kernel can take their place on a CPU ---
+
+
 def _max(x: Any, spans: Spans) -> Any:
+    return _largest.bind(x, spans=spans)
+
+
+def _largest_of(x: Any, spans: Spans) -> Any:
     covered = _cover(x, spans, _lowest(x))
     for s in spans:
         covered = reduce(jnp.maximum, _slices([covered], s))
     return covered
 
 
-@_max.defjvp
-def _max_jvp(spans: Spans, primals: Any, tangents: Any) -> Any:
-    (x,), (t,) = primals, tangents
-    z = _max(x, spans)
+def _shared(x: Any, t: Any, spans: Spans, back: bool) -> Any:
+    """For each window the mean of the ``t`` of its largest cells; ``back``: of windows' ``t``, their cells' shares."""
+    if back:
+        alone = partial(_shared, x, spans=spans, back=False)
+        made: Any = jax.linear_transpose(alone, jax.ShapeDtypeStruct(x.shape, t.dtype))(t)[0]
+        return made
+    z = _largest_of(x, spans)
     covered = _cover(x, spans, _nothing(x))
     v = _in_blocks(covered, spans)
     masks = [_hits(v, z, spans, turn) for turn in _turns(spans)]
     cells = [covered]
     for s in spans:
         cells = _slices(cells, s)
-    equal = reduce(jnp.add, [(c == z).astype(x.dtype) for c in cells])
+    equal = reduce(jnp.add, [(c == z).astype(t.dtype) for c in cells])
     t = _in_blocks(_cover(t, spans, jnp.zeros((), t.dtype)), spans)
     # A window that holds a NaN has no largest element, and no gradient.
-    return z, _gather(t, spans, masks) / jnp.maximum(equal, 1)
+    return _gather(t, spans, masks) / jnp.maximum(equal, 1)
+
+
+def _has_kernel(x: Any, spans: Spans) -> bool:
+    """Whether these are windows of 2 x 2 beside each other, over whole images."""
+    return (
+        x.dtype == np.float32
+        and x.size >= LEAST
+        and x.shape[-1] >= 8
+        and list(spans) == [Span(a, 2, 2, 0, x.shape[a] // 2) for a in (x.ndim - 2, x.ndim - 1)]
+        and all(x.shape[s.axis] % 2 == 0 for s in spans)
+        and usable()
+    )
+
+
+def _kernel(name: str, kind: Any, *values: Any) -> Any:
+    return jax.ffi.ffi_call(name, kind)(*values, code=np.array([], "int32"))
+
+
+def _largest_on_cpu(x: Any, spans: Spans) -> Any:
+    if not _has_kernel(x, spans):
+        return _largest_of(x, spans)
+    return _kernel("croton_largest", jax.ShapeDtypeStruct(_shape(x, spans), x.dtype), x)
+
+
+def _shared_on_cpu(x: Any, t: Any, spans: Spans, back: bool) -> Any:
+    if not back or t.dtype != np.float32 or not _has_kernel(x, spans):
+        return _shared(x, t, spans, back)
+    return _kernel("croton_shares", jax.ShapeDtypeStruct(x.shape, x.dtype), x, t)
+
+
+def _shape(x: Any, spans: Spans) -> tuple[int, ...]:
+    counts = {s.axis: s.count for s in spans}
+    return tuple([counts.get(a, n) for a, n in enumerate(x.shape)])
+
+
+def _primitive(name: str, meaning: Callable[..., Any], on_cpu: Callable[..., Any], shape: Callable[..., Any]) -> Any:
+    made = Primitive(name)
+    made.def_impl(jax.jit(made.bind, static_argnames=("spans", "back")))
+    made.def_abstract_eval(shape)
+    mlir.register_lowering(made, mlir.lower_fun(meaning, multiple_results=False))
+    mlir.register_lowering(made, mlir.lower_fun(on_cpu, multiple_results=False), platform="cpu")
+
+    def batch(args: Any, dims: Any, *, spans: Spans, **how: Any) -> Any:
+        n = next(a.shape[d] for a, d in zip(args, dims, strict=True) if d is not None)
+        fronts = [batching.bdim_at_front(a, d, n) for a, d in zip(args, dims, strict=True)]
+        return made.bind(*fronts, spans=tuple([replace(s, axis=s.axis + 1) for s in spans]), **how), 0
+
+    batching.primitive_batchers[made] = batch
+    return made
+
+
+_largest = _primitive("window_max", _largest_of, _largest_on_cpu, lambda x, spans: x.update(shape=_shape(x, spans)))
+_share = _primitive(
+    "window_share",
+    _shared,
+    _shared_on_cpu,
+    lambda x, t, spans, back: t.update(shape=x.shape if back else _shape(x, spans)),
+)
+
+
+def _largest_jvp(primals: Any, tangents: Any, spans: Spans) -> Any:
+    (x,), (t,) = primals, tangents
+    return _max(x, spans), _share.bind(x, t, spans=spans, back=False)
+
+
+def _share_jvp(primals: Any, tangents: Any, **how: Any) -> Any:
+    # Which cells are the largest does not change with x, but where it jumps.
+    (x, t), (_, dt) = primals, tangents
+    out = _share.bind(x, t, **how)
+    return out, jnp.zeros_like(out) if type(dt) is ad.Zero else _share.bind(x, dt, **how)
+
+
+def _share_transpose(ct: Any, x: Any, t: Any, *, spans: Spans, back: bool) -> Any:
+    return [None, None if type(ct) is ad.Zero else _share.bind(x, ct, spans=spans, back=not back)]
+
+
+ad.primitive_jvps[_largest] = _largest_jvp
+ad.primitive_jvps[_share] = _share_jvp
+ad.primitive_transposes[_share] = _share_transpose
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
