@@ -115,13 +115,15 @@ def test_with_a_compiler_that_fails_later(tmp_path, plain):
     mine = tmp_path / "c++"
     real = " ".join(build.compiler())
     mine.write_text(
-        f'#!/bin/sh\ncat > "{tmp_path}/source"\ngrep -q croton_product "{tmp_path}/source" || exit 1\n'
-        f'{real} "$@" < "{tmp_path}/source"\n'
+        f'#!/bin/sh\nsource="{tmp_path}/source-$$"\ncat > "$source"\n'
+        'case "$*" in *" - "*) grep -q "namespace croton" "$source" || exit 1;; esac\n'
+        f'{real} "$@" < "$source"\n'
     )
     mine.chmod(0o700)
     there, total, told = trained(tmp_path, CXX=str(mine))
     assert (there, total) == (False, plain)
     assert told.count("cannot compile croton's kernels") == 1
+    assert not list(tmp_path.glob("building-*"))
     assert {p.name.split("-")[0] for p in tmp_path.glob("*.so")} == {"kernels"}
 
 

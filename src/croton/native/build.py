@@ -14,6 +14,8 @@ import platform
 import shutil
 import stat
 import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -25,10 +27,11 @@ log = logging.getLogger("croton")
 
 # The environment variable that says no: "0", "no", "off".
 VARIABLE = "CROTON_NATIVE"
-SOURCE = Path(__file__).with_name("kernels.cc")
+# Compiled at the same time; each includes the header.
+SOURCES, HEADER = ("tiles.cc", "kernels.cc"), "kernels.h"
 FLAGS = (
     *("-std=c++17", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"),
-    *("-fPIC", "-shared", "-w"),
+    *("-fPIC", "-w"),
     # g++ would write out loops over 16 examples (each.py) as 16 times the same, with branches, instead of in vectors.
     "--param=max-completely-peel-times=15",
 )
@@ -49,9 +52,9 @@ class Build:
     A process that ends sooner waits for it.
     """
 
-    def __init__(self, name: str, source: str) -> None:
+    def __init__(self, name: str, sources: Sequence[str]) -> None:
         self._library: ctypes.CDLL | None = None
-        self._thread = Thread(target=self._run, args=(name, source), name="croton-kernels")
+        self._thread = Thread(target=self._run, args=(name, sources), name="croton-kernels")
         self._thread.start()
 
     @property
@@ -64,32 +67,33 @@ class Build:
         self._thread.join()
         return self._library
 
-    def _run(self, name: str, source: str) -> None:
-        place = _place(name, source)
+    def _run(self, name: str, sources: Sequence[str]) -> None:
+        place = _place(name, sources)
         if place is None:
             log.info("there is no folder to keep croton's kernels in: XLA's are used, which are slower")
             return
         self._library = _opened(place) if _own(place) else None
-        if self._library is None and _compiled(source, place):
+        if self._library is None and _compiled(sources, place):
             self._library = _opened(place)
 
 
-_builds: dict[tuple[str, str], Build] = {}
+_builds: dict[tuple[str, ...], Build] = {}
 _guard = Lock()
 
 
-def build(name: str, source: str) -> Build:
-    """The library of this source: one build in a process."""
+def build(name: str, *sources: str) -> Build:
+    """The library of these sources: one build in a process."""
     with _guard:
-        if (name, source) not in _builds:
-            _builds[name, source] = Build(name, source)
-        return _builds[name, source]
+        if (name, *sources) not in _builds:
+            _builds[name, *sources] = Build(name, sources)
+        return _builds[name, *sources]
 
 
 @cache
 def kernels() -> Build:
     """The library of ``kernels.cc``."""
-    return build("kernels", SOURCE.read_text(encoding="utf-8"))
+    header, *sources = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in (HEADER, *SOURCES))
+    return build("kernels", *[source.replace(f'#include "{HEADER}"', header) for source in sources])
 
 
 def prepare() -> None:
@@ -98,10 +102,10 @@ def prepare() -> None:
         kernels()
 
 
-def _place(name: str, source: str) -> Path | None:
-    """Where the library of this source is, or is to be; None where none can be kept."""
+def _place(name: str, sources: Sequence[str]) -> Path | None:
+    """Where the library of these sources is, or is to be; None where none can be kept."""
     folder = own_folder() if os.name == "posix" else None
-    made_of = f"{source} {FLAGS} {NATIVE} {version('jax')} {version('jaxlib')} {processor()}"
+    made_of = f"{sources} {FLAGS} {NATIVE} {version('jax')} {version('jaxlib')} {processor()}"
     digest = hashlib.sha256(made_of.encode()).hexdigest()[:16]
     return None if folder is None else folder.resolve() / f"{name}-{digest}.so"
 
@@ -142,27 +146,54 @@ def _headers() -> Path:
     return Path(spec.submodule_search_locations[0], "include")
 
 
-def _compiled(source: str, place: Path) -> bool:
+def _compiled(sources: Sequence[str], place: Path) -> bool:
     """Compile a library and put it there whole, or say why not."""
     command = compiler()
     if command is None:
         log.info("there is no C++ compiler to make croton's kernels with: XLA's are used, which are slower")
         return False
     made = place.with_name(f"building-{os.getpid()}-{place.name}")
-    options = [*FLAGS, *NATIVE, f"-I{_headers()}", "-x", "c++", "-", "-o", str(made)]
+    parts = [made.with_suffix(f".{k}.o") for k in range(len(sources))] if len(sources) > 1 else [made]
+    options = [*FLAGS, *NATIVE, "-c" if len(sources) > 1 else "-shared", f"-I{_headers()}", "-x", "c++", "-", "-o"]
     try:
-        # In a session of its own: Ctrl-C is for the program that is waiting, not for the compiler.
-        run = subprocess.run([*command, *options], input=source.encode(), capture_output=True, start_new_session=True)
-        if run.returncode == 0:
+        runs = [_begun([*command, *options, str(part)], source) for source, part in zip(sources, parts, strict=True)]
+        told = "".join([_awaited(run) for run in runs])
+        if not told and len(parts) > 1:
+            told = _awaited(_begun([*command, "-shared", *map(str, parts), "-o", str(made)]))
+        if not told:
             os.replace(made, place)
             return True
-        told = run.stderr.decode(errors="replace").strip().split("\n")[-1]
     except OSError as error:
         told = str(error)
     finally:
-        made.unlink(missing_ok=True)
-    _warn(command[0], told)
+        for file in (made, *parts):
+            file.unlink(missing_ok=True)
+    _warn(command[0], told.strip().split("\n")[-1])
     return False
+
+
+def _begun(command: Sequence[str], given: str = "") -> subprocess.Popen[bytes]:
+    """A process that reads what is given."""
+    # In a session of its own: Ctrl-C is for the program that is waiting, not for the compiler.
+    run = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert run.stdin is not None
+    with suppress(BrokenPipeError), run.stdin:  # one that does not read tells why
+        run.stdin.write(given.encode())
+    return run
+
+
+def _awaited(run: subprocess.Popen[bytes]) -> str:
+    """What a process that failed has told; nothing of one that did not."""
+    assert run.stderr is not None
+    with run.stderr:
+        told = run.stderr.read().decode(errors="replace")
+    return "" if run.wait() == 0 else told or f"it ended with {run.returncode}"
 
 
 @cache

@@ -13,29 +13,12 @@
 #include <new>
 #include <vector>
 
+#include "kernels.h"
 #include "xla/ffi/api/c_api.h"
-
-// Written out, whatever the compiler thinks: what is indexed so lies in registers.
-#define UNROLLED _Pragma("GCC unroll 16")
-// Keeps a vector in its register: else g++ has each multiplication that uses it read it from memory again.
-#if defined(__AVX__)
-#define HELD(vector) asm("" : "+v"(vector))
-#else
-#define HELD(vector)
-#endif
-// Compiled once, not within each of its callers, which would take long.
-#define APART __attribute__((noinline))
 
 namespace {
 
-using Index = int64_t;
 using Frame = XLA_FFI_CallFrame;
-
-// Other headers would take longer to read than these.
-Index min(Index a, Index b) { return a < b ? a : b; }
-Index max(Index a, Index b) { return a > b ? a : b; }
-
-typedef float Eight __attribute__((vector_size(32), aligned(4), may_alias));
 
 // --- calls from XLA ---
 
@@ -188,102 +171,7 @@ float* kept(Index size) {
   return memory.at;
 }
 
-// --- tiles of products ---
-
-// A tile of a product is ROWS x WIDE, held in registers while it sums over up to DEEP terms. The right factor's part
-// for it, DEEP x WIDE, is copied together beforehand and stays in the nearest cache for all rows. AVX-512 has twice the
-// registers, each twice as wide.
-#if defined(__AVX512F__)
-constexpr Index LANES = 16, ROWS = 12, DEEP = 192;
-#else
-constexpr Index LANES = 8, ROWS = 6, DEEP = 256;
-#endif
-constexpr Index WIDE = 2 * LANES;
-typedef float Lanes __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
-// Where the right factor is laid out beforehand, a tile takes as many terms as stay in the nearest cache.
-constexpr Index MUCH = 384;
-
-struct Left {  // of a product; turned: element (i, k) lies at k * ld + i
-  const float* at;
-  Index ld;
-  bool turned;
-  const float* from(Index i, Index k) const { return at + (turned ? k * ld + i : i * ld + k); }
-};
-
-// A part of the right factor: as it was copied together, or as it lies.
-struct Part {
-  const float* at;
-  Index ld = WIDE;
-};
-
-// Sets c to, or increases it by, so many numbers. The last eight are taken together, also where some come before.
-APART void put(float* __restrict c, const float* __restrict from, Index count, bool add) {
-  if (count < 8) {
-    for (Index j = 0; j < count; j++) c[j] = add ? c[j] + from[j] : from[j];
-    return;
-  }
-  Eight last = *(const Eight*)(from + count - 8);
-  if (add) last += *(const Eight*)(c + count - 8);
-  for (Index j = 0; j + 8 < count; j += 8) {
-    Eight now = *(const Eight*)(from + j);
-    Eight* to = (Eight*)(c + j);
-    *to = add ? *to + now : now;
-  }
-  *(Eight*)(c + count - 8) = last;
-}
-
-// ``vectors``: 2, or 1 where a tile has no more than LANES columns.
-template <int rows, int vectors, bool turned>
-void tile(Index deep, const float* a, Index lda, Part b, float* c, Index ldc, Index wide, bool add) {
-  Lanes sum[rows][vectors] = {};
-  _Pragma("GCC unroll 4") for (Index k = 0; k < deep; k++) {
-    Lanes right[vectors];
-    UNROLLED for (int v = 0; v < vectors; v++) {
-      right[v] = *(const Lanes*)(b.at + k * b.ld + v * LANES);
-      HELD(right[v]);
-    }
-    UNROLLED for (int r = 0; r < rows; r++) {
-      float x = turned ? a[k * lda + r] : a[r * lda + k];
-      UNROLLED for (int v = 0; v < vectors; v++) sum[r][v] += x * right[v];
-    }
-  }
-  UNROLLED for (int r = 0; r < rows; r++, c += ldc) {
-    if (wide == vectors * LANES) {
-      UNROLLED for (int v = 0; v < vectors; v++) {
-        Lanes* to = (Lanes*)(c + v * LANES);
-        *to = add ? *to + sum[r][v] : sum[r][v];
-      }
-    } else {
-      put(c, (const float*)sum[r], wide, add);
-    }
-  }
-}
-
-template <int vectors, bool turned, int rows = ROWS>
-void tile_of(Index now, Index deep, const float* a, Index lda, Part b, float* c, Index ldc, Index wide, bool add) {
-  if (now == rows)
-    tile<rows, vectors, turned>(deep, a, lda, b, c, ldc, wide, add);
-  else if constexpr (rows > 1)
-    tile_of<vectors, turned, rows - 1>(now, deep, a, lda, b, c, ldc, wide, add);
-}
-
-template <int vectors, bool turned>
-APART void tiles_of(Index rows, Index deep, const float* a, Index lda, Part b, float* c, Index ldc, Index wide,
-                    bool add) {
-  // Of nearly equal height: a low tile takes as long as a high one.
-  for (Index count = (rows + ROWS - 1) / ROWS, now; rows > 0; rows -= now, count--) {
-    now = (rows + count - 1) / count;
-    tile_of<vectors, turned>(now, deep, a, lda, b, c, ldc, wide, add);
-    a += turned ? now : now * lda, c += now * ldc;
-  }
-}
-
-// c, rows x wide, is set to or increased by rows i.. of the left factor, terms k.., times a part b of the right one.
-void tiles(const Left& left, Index i, Index rows, Index k, Index deep, Part b, float* c, Index ldc, Index wide, bool add) {
-  auto some = wide > LANES ? (left.turned ? tiles_of<2, true> : tiles_of<2, false>)
-                           : (left.turned ? tiles_of<1, true> : tiles_of<1, false>);
-  some(rows, deep, left.from(i, k), left.ld, b, c, ldc, wide, add);
-}
+// --- exchanging rows and columns ---
 
 // Exchanges rows and columns of 8 x 8 numbers.
 typedef float Own __attribute__((vector_size(32)));
