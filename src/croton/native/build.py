@@ -153,12 +153,13 @@ def _compiled(sources: Sequence[str], place: Path) -> bool:
         log.info("there is no C++ compiler to make croton's kernels with: XLA's are used, which are slower")
         return False
     made = place.with_name(f"building-{os.getpid()}-{place.name}")
-    parts = [made.with_suffix(f".{k}.o") for k in range(len(sources))] if len(sources) > 1 else [made]
-    options = [*FLAGS, *NATIVE, "-c" if len(sources) > 1 else "-shared", f"-I{_headers()}", "-x", "c++", "-", "-o"]
+    alone = len(sources) == 1  # without a step to link it, which takes longer
+    parts = [made] if alone else [made.with_suffix(f".{k}.o") for k in range(len(sources))]
+    options = [*FLAGS, *NATIVE, "-shared" if alone else "-c", f"-I{_headers()}", "-x", "c++", "-", "-o"]
     try:
         runs = [_begun([*command, *options, str(part)], source) for source, part in zip(sources, parts, strict=True)]
         told = "".join([_awaited(run) for run in runs])
-        if not told and len(parts) > 1:
+        if not told and not alone:
             told = _awaited(_begun([*command, "-shared", *map(str, parts), "-o", str(made)]))
         if not told:
             os.replace(made, place)

@@ -171,6 +171,29 @@ float* kept(Index size) {
   return memory.at;
 }
 
+// piece(0, room) .. piece(count - 1, room), each with room for so many numbers.
+template <class Piece>
+void shared_with_room(Frame* frame, Index count, Index size, Piece piece) {
+  std::atomic<bool> failed{false};
+  shared(frame, count, [&](Index i) {
+    if (float* room = kept(size))
+      piece(i, room);
+    else
+      failed = true;
+  });
+  if (failed) throw std::bad_alloc();
+}
+
+// c = a sum of parts, of so many numbers each: part(0, c), and part(1, zeros) .. part(count - 1, zeros).
+template <class Fill>
+void summed(Frame* frame, Index count, Index size, float* c, Fill part) {
+  const Index apart = (size + 31) / 16 * 16;  // no two parts in one line of a cache
+  std::vector<float> others((count - 1) * apart);
+  shared(frame, count, [&](Index i) { part(i, i ? others.data() + (i - 1) * apart : c); });
+  for (Index i = 0; i < count - 1; i++)
+    for (Index j = 0; j < size; j++) c[j] += others[i * apart + j];
+}
+
 // --- exchanging rows and columns ---
 
 // Exchanges rows and columns of 8 x 8 numbers.
@@ -308,30 +331,26 @@ APART float dot(const float* a, const float* b, Index count) {
 }
 
 void row_product(Frame* frame, const float* a, const Right& b, float* c, Index n, Index deep) {
-  const Index rows = b.turned ? n : deep, room = (n + 31) / 16 * 16;
-  std::vector<float> sums(b.turned ? 0 : ROW_PARTS * room);
-  shared(frame, ROW_PARTS, [&](Index part) {
-    const Index first = part * rows / ROW_PARTS, last = (part + 1) * rows / ROW_PARTS;
-    if (b.turned)
-      for (Index j = first; j < last; j++) c[j] = dot(a, b.at + j * b.ld, deep);
-    else
-      sum_of_rows(a + first, b.at + first * b.ld, b.ld, last - first, sums.data() + part * room, n);
+  const Index rows = b.turned ? n : deep;
+  auto first = [=](Index part) { return part * rows / ROW_PARTS; };
+  if (b.turned)
+    return shared(frame, ROW_PARTS, [&](Index part) {
+      for (Index j = first(part); j < first(part + 1); j++) c[j] = dot(a, b.at + j * b.ld, deep);
+    });
+  memset(c, 0, n * sizeof(float));
+  summed(frame, ROW_PARTS, n, c, [&](Index part, float* sum) {
+    const Index k = first(part);
+    sum_of_rows(a + k, b.at + k * b.ld, b.ld, first(part + 1) - k, sum, n);
   });
-  if (b.turned) return;
-  memcpy(c, sums.data(), n * sizeof(float));
-  for (Index part = 1; part < ROW_PARTS; part++)
-    for (Index j = 0; j < n; j++) c[j] += sums[part * room + j];
 }
 
 void product(Frame* frame, const Left& left, const Right& right, float* c, Index m, Index n, Index deep) {
   if (m == 1) return row_product(frame, left.at, right, c, n, deep);
   const bool small = m * n <= SMALL, few = m <= FEW && !left.turned && !right.turned && (small || 16 * m <= deep);
   if ((few && deep >= 2 * SOME_TERMS) || (small && deep >= MANY)) {
-    const Index parts = min(SPLIT, deep / SOME_TERMS), size = m * n;
-    std::vector<float> others((parts - 1) * size);
-    shared(frame, parts, [&](Index part) {
+    const Index parts = min(SPLIT, deep / SOME_TERMS);
+    return summed(frame, parts, m * n, c, [&](Index part, float* sum) {
       alignas(64) float room[DEEP * WIDE];
-      float* sum = part ? others.data() + (part - 1) * size : c;
       const Index first = part * deep / parts, last = (part + 1) * deep / parts;
       for (Index k = first; k < last; k += DEEP)
         for (Index j = 0; j < n; j += WIDE) {
@@ -339,9 +358,6 @@ void product(Frame* frame, const Left& left, const Right& right, float* c, Index
           tiles(left, 0, m, k, terms, laid_out(right, m, deep, k, terms, j, wide, room), sum + j, n, wide, k > first);
         }
     });
-    for (Index part = 1; part < parts; part++)
-      for (Index i = 0; i < size; i++) c[i] += others[(part - 1) * size + i];
-    return;
   }
   // Divided by rows as far as there are many, so that each is read by one thread.
   Index parts = (n + WIDE - 1) / WIDE, count = pieces(frame, double(m) * n * deep);
@@ -506,11 +522,9 @@ extern "C" XLA_FFI_Error* croton_filters(Frame* frame) {
     Array x = argument(frame, 0), y = argument(frame, 1), w = result(frame, 0);
     Geometry g(x, w, y, code(frame));
     Index count = max(1, min(g.images, 4));
-    std::vector<float> others((count - 1) * w.size);
     memset(w.at, 0, w.size * sizeof(float));
-    shared(frame, count, [&](Index piece) {
+    summed(frame, count, w.size, w.at, [&](Index piece, float* sum) {
       alignas(64) float room[DEEP * WIDE];
-      float* sum = piece ? others.data() + (piece - 1) * w.size : w.at;
       for (Index n = piece * g.images / count; n < (piece + 1) * g.images / count; n++) {
         Left maps{y.at + n * g.maps * g.places, g.places, false};
         for (Index p = 0; p < g.places; p += DEEP)
@@ -521,8 +535,6 @@ extern "C" XLA_FFI_Error* croton_filters(Frame* frame) {
           }
       }
     });
-    for (Index piece = 1; piece < count; piece++)
-      for (Index i = 0; i < w.size; i++) w.at[i] += others[(piece - 1) * w.size + i];
   });
 }
 
@@ -588,16 +600,9 @@ template <class Run>
 void each_image(Frame* frame, const Array& x, Run run) {
   const Index size = x.dims[x.rank - 2] * x.dims[x.rank - 1], images = x.size / size;
   const Index count = min(images, pieces(frame, 8.0 * x.size));
-  std::atomic<bool> failed{false};
-  shared(frame, count, [&](Index piece) {
-    float* room = kept(3 * size / 2);
-    if (!room) {
-      failed = true;
-      return;
-    }
+  shared_with_room(frame, count, 3 * size / 2, [&](Index piece, float* room) {
     for (Index i = piece * images / count; i < (piece + 1) * images / count; i++) run(i, room);
   });
-  if (failed) throw std::bad_alloc();
 }
 
 }  // namespace
@@ -767,13 +772,7 @@ extern "C" XLA_FFI_Error* croton_fused(Frame* frame) {
     const Index m = to.dims[0], n = to.dims[1], wide = (n + WIDE - 1) / WIDE * WIDE;
     const Index some = max(1, SOME / n / ROWS) * ROWS, step = terms == 1 ? 1 : some, steps = (m + step - 1) / step;
     const Index count = min(steps, terms == 1 ? ROW_PARTS : pieces(frame, double(to.size) * (terms + 8)));
-    std::atomic<bool> failed{false};
-    shared(frame, count, [&](Index piece) {
-      float* parts = kept(terms * wide + some * n);
-      if (!parts) {
-        failed = true;
-        return;
-      }
+    shared_with_room(frame, count, terms * wide + some * n, [&](Index piece, float* parts) {
       float* rows = parts + terms * wide;
       for (const Factors& f : all)
         for (Index j = 0; terms > 1 && j < n; j += WIDE)
@@ -794,7 +793,6 @@ extern "C" XLA_FFI_Error* croton_fused(Frame* frame) {
         run(row * n, last * n, rows);
       }
     });
-    if (failed) throw std::bad_alloc();
   });
 }
 
@@ -834,19 +832,12 @@ extern "C" XLA_FFI_Error* croton_each(Frame* frame) {
     for (Index i = 0; i < frame->args.size; i++) at.push_back(argument(frame, i).at);
     for (Index i = 0; i < frame->rets.size; i++) at.push_back(result(frame, i).at);
     std::vector<double> sums(count * summed);
-    std::atomic<bool> failed{false};
-    shared(frame, count, [&](Index piece) {
-      float* room = kept(size + LANES);
-      if (!room) {
-        failed = true;
-        return;
-      }
+    shared_with_room(frame, count, size + LANES, [&](Index piece, float* room) {
       room += -(reinterpret_cast<uintptr_t>(room) / sizeof(float)) % LANES;
       Index first = piece * blocks / count * WIDE, last = min(all, (piece + 1) * blocks / count * WIDE);
       double* sum = sums.data() + piece * summed;
       each(first, last, all, at.data(), room, sum, turned_in, turned_out, multiplied);
     });
-    if (failed) throw std::bad_alloc();
     if (summed) each(-1, count, all, at.data(), nullptr, sums.data(), turned_in, turned_out, multiplied);
   });
 }
